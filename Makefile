@@ -7,6 +7,7 @@
 # make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
+# make evidence look for what private proofs give away, and write evidence.json; some minutes
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model
@@ -26,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-slow: export OPENBLAS_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo native wheel test test-slow test-native versions imports kill soak serve check fix bench corpus zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native evidence versions imports kill soak serve check fix bench corpus zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,10 @@ test-slow:
 test-native:
 	@scripts/rust.sh test --locked --workspace
 	@RUSTFLAGS="-C target-cpu=native" scripts/rust.sh test --locked $(addprefix --package inferproof-,$(IN_LANES)) --target-dir target/native
+
+evidence:
+	@scripts/bootstrap.sh python
+	@$(PY) scripts/evidence.py
 
 versions:
 	@scripts/versions.sh

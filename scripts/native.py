@@ -29,6 +29,13 @@ HOW = (
     "then run: make native"
 )
 
+EXAMINED = (
+    *("claim_reduction", "commitment", "executor", "graph", "hiding", "int8", "key", "layers"),
+    *("lookup", "prover", "relation", "sumcheck", "transcript", "verifier"),
+)
+"""The crates that the evidence of privacy is about: prover, verifier, commitment, and all that they
+use. Left out are the door to Python and the fuzz targets."""
+
 X86 = {
     "portable": "",
     "avx2": "-C target-cpu=x86-64-v3",
@@ -94,6 +101,22 @@ def sources_digest(variant: str) -> str:
     return digest.hexdigest()
 
 
+def examined(native: Path = NATIVE) -> str:
+    """The digest of the sources that evidence of privacy is about.
+
+    SHA-256 of one line for each file, ended by a line feed: the SHA-256 of the file, a space, and
+    its path in native/ with slashes. The files are Cargo.toml, Cargo.lock and of each crate of
+    EXAMINED its Cargo.toml and all of src/ that ends in .rs, sorted by path.
+    """
+    crates = [native / crate for crate in EXAMINED]
+    files = [native / "Cargo.toml", native / "Cargo.lock"]
+    files += [crate / "Cargo.toml" for crate in crates]
+    files += [path for crate in crates for path in (crate / "src").rglob("*.rs")]
+    lines = {path.relative_to(native).as_posix(): _sha256(path) for path in files}
+    text = "".join(f"{lines[path]} {path}\n" for path in sorted(lines))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def up_to_date(variant: str) -> bool:
     """Whether the module is there and made of these sources."""
     path = module_path(variant)
@@ -112,6 +135,7 @@ def build(variant: str) -> int:
         **os.environ,
         "CARGO_TARGET_DIR": str(NATIVE / "target" / variant),
         "RUSTFLAGS": " ".join(filter(None, (X86.get(variant, ""), _link_flags()))),
+        "INFERPROOF_SOURCES": examined(),
     }
     command = ["cargo", "build", "--release", "--locked", "--package", "inferproof-python"]
     status = subprocess.run(command, cwd=NATIVE, env=environment, check=False).returncode

@@ -51,6 +51,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Openings are counted in a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFERPROOF_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 STORAGE = Path(__file__).parent / "unit" / "storage"
 """Where the default run uses files and PostgreSQL too."""
 

@@ -300,6 +300,10 @@ class Reason(Enum):
         "checking under this verifier bundle took more than {limit} bytes of memory and was stopped"
     )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
+    PRIVATE_KEY_MISSING = (
+        "the compiled model in {path} has no private-key.json that can be read, without which "
+        "nothing is proven under its key; bring the file from where the model was compiled"
+    )
     OPENING_MISSING = (
         "the compiled model in {path} holds no salts of its commitments: they stay where it was "
         "compiled, and models compiled before there were any have none"
@@ -349,6 +353,10 @@ class Reason(Enum):
     )
     NO_CONTRACT_FOR_SYSTEM = (
         "no contract checks proofs of system {system} yet; leave the verifier contract away"
+    )
+    PRIVACY_NOT_ITEMISED = (
+        "what the key shows is itemised for models of mode private alone: proofs of this one show "
+        "more than its key"
     )
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
@@ -614,15 +622,41 @@ class Reason(Enum):
     # -- openings of a key (protocol/opening_budget.py, storage/) ---------------------------------
     OPENINGS_SPENT = (
         "of the openings of key {key} {left} are left where {wanted} are needed; make a new key of "
-        "the same weights"
+        "the same weights: inferproof provider rotate DIR"
+    )
+    OPENINGS_GIVEN = (
+        "what was left of the openings of key {key} was given to another store; prove where that "
+        "counts them, or have it give some back: inferproof provider openings show DIR here tells "
+        "this store, give DIR --to STORE there writes them, accept FILE here counts them"
+    )
+    OPENINGS_ELSEWHERE = (
+        "the openings of key {key} are counted neither in this user's records nor in the gateway's "
+        "order book; where they are counted, write them to a file: inferproof provider openings "
+        "give DIR --to {store} --out FILE; and count it here: inferproof provider openings accept "
+        "FILE --gateway"
+    )
+    OPENINGS_UNCOUNTED = "the compiled model in {path} is of a mode whose openings are not counted"
+    ROTATION_SPENT = (
+        "the opening of key {key} that is reserved for its rotation is gone, so no new key of the "
+        "same weights can be shown; compile the model anew, which gives it another identity"
+    )
+    ROTATIONS_SPENT = (
+        "the model's key was rotated {most} times, and proofs carry no more links; compile the "
+        "model anew, which gives it another identity"
+    )
+    OPENINGS_KEPT = (
+        "the openings of key {key} are not forgotten: it can still be rotated, or have a slice back"
     )
     OPENINGS_UNKNOWN = (
         "nothing here counts the openings of key {key}, so they count as spent; prove where the "
-        "key was made, or bring a slice from there"
+        "key was made, or bring openings from there: inferproof provider openings show DIR here "
+        "tells the store, give DIR --to STORE there writes them, accept FILE here counts them"
     )
     OPENINGS_COPIED = (
         "the count of the openings of key {key} was copied here or brought back from a backup, so "
-        "they count as spent; prove where it is counted, or bring a slice from there"
+        "they count as spent; prove where it is counted, or bring openings from there: inferproof "
+        "provider openings show DIR here tells the store, give DIR --to STORE there writes them, "
+        "accept FILE here counts them"
     )
     OPENINGS_OLDER = (
         "{taken} openings of key {key} are counted and {seen} were taken before: the count was "
@@ -804,6 +838,10 @@ class Reason(Enum):
         "proof system sumcheck needs its native module, which is not built for this machine; "
         "install a wheel that holds it, or in a checkout get Rust from https://rustup.rs and run: "
         "make native"
+    )
+    MISSING_OPENINGS = (
+        "the model is of mode private, whose openings are counted, and nothing was given that "
+        "counts them; use inferproof.app.openings.local_system, or prove by inferproof prove"
     )
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 

@@ -67,6 +67,9 @@ SETTINGS = {
     "RadiusNeighborsRegressor": {"radius": 120.0},
 }
 """Of estimators that cannot be fitted on these data as they are."""
+OPSET = 17
+NEWER = {"KNNImputer": 18}
+"""Of estimators whose converters write nothing for OPSET."""
 
 
 @functools.cache
@@ -93,11 +96,13 @@ def diabetes() -> tuple[np.ndarray, np.ndarray]:
     return floats(found.data[order]), floats(found.target[order])
 
 
-def exported(estimator: BaseEstimator, x: np.ndarray, y: np.ndarray | None) -> Made:
+def exported(
+    estimator: BaseEstimator, x: np.ndarray, y: np.ndarray | None, opset: int = OPSET
+) -> Made:
     """The fitted estimator by the converter's defaults."""
     estimator.fit(x) if y is None else estimator.fit(x, y)
     # Its converters for outliers still write version 3 of the classical operators.
-    model = to_onnx(estimator, x[:1], target_opset={"": 17, "ai.onnx.ml": 3})
+    model = to_onnx(estimator, x[:1], target_opset={"": opset, "ai.onnx.ml": 3})
     return Made(model.SerializeToString(), {model.graph.input[0].name: x})
 
 
@@ -108,7 +113,8 @@ def _every(family: Family, kind: str, x: np.ndarray, y: np.ndarray | None) -> No
             estimator = made(**settings)
         except TypeError:  # it needs another estimator: see below
             continue
-        family.add(name, functools.partial(exported, estimator, x, y))
+        opset = NEWER.get(name, OPSET)
+        family.add(name, functools.partial(exported, estimator, x, y, opset))
 
 
 def _several(x: np.ndarray) -> np.ndarray:

@@ -3,8 +3,9 @@
     python tests/corpus/run.py FOLDER [BEGIN ...] [--jobs N] [--accept]
 
 FOLDER is what make.py wrote; with BEGIN only models whose names begin so. A model that was proven
-before (tests/corpus/results.json) and is not now, a crash, and a model that outlives its time are
-regressions; --accept writes the results down whatever they are.
+before (tests/corpus/results.json) and is not now, a crash, a model that outlives its time and one
+that was tried before and is not made any more are regressions; --accept writes the results down
+whatever they are.
 """
 
 import argparse
@@ -48,7 +49,8 @@ def main() -> int:
     for name in lost:
         before.pop(name, None)
         del found[name]
-    worse = list(regressions(before, found))
+    asked_for = {name: one for name, one in before.items() if name.startswith(wanted)}
+    worse = list(regressions(asked_for, found))
     for line in worse:
         print(f"regression: {line}")
     proven = sum(one["outcome"] == "proven" for one in found.values())
@@ -75,11 +77,13 @@ def tried(file: Path) -> dict[str, Any]:
 
 
 def regressions(before: Results, found: Results) -> Iterable[str]:
-    """A line for each model that does worse than it did, or that crashed."""
+    """A line for each model that does worse than it did, that crashed, or that is not there."""
     for name, one in found.items():
         was = before.get(name, {}).get("outcome")
         if one["outcome"] in ("crashed", "slow") or (was == "proven" and one["outcome"] != was):
             yield f"{name} was {was or 'not tried'}, now {_told(one)}"
+    for name in sorted(before.keys() - found.keys()):
+        yield f"{name} was {before[name]['outcome']}, now not made (not-exported.json says why)"
 
 
 def _told(one: dict[str, Any]) -> str:

@@ -45,3 +45,8 @@ def test_what_was_never_proven_may_be_refused(run: ModuleType) -> None:
 
 def test_a_crash_is_a_regression_always(run: ModuleType) -> None:
     assert list(run.regressions({}, {"a": CRASHED})) == ["a was not tried, now crashed: ?"]
+
+
+def test_a_model_that_is_not_made_any_more_is_a_regression(run: ModuleType) -> None:
+    told = list(run.regressions({"a": REFUSED, "b": PROVEN}, {"b": PROVEN}))
+    assert told == ["a was refused, now not made (not-exported.json says why)"]

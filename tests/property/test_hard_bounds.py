@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
+from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.compile import Lowering, run
 from inferproof.proving.sumcheck.lower.context import Options
 from suites.lowering import errors, lowered, model_of
@@ -116,6 +117,22 @@ def test_outputs_stay_within_the_hard_bound(
     y = run(made, {"x": np.float32([values]) * np.float32(size)})["y"]
     assert low - 1e-9 <= y.min()
     assert y.max() <= high + 1e-9
+
+
+def test_many_shares_are_within_0_and_1_and_add_up_to_one() -> None:
+    """Of so many, lines have one division each; the sum is off as their reciprocals are."""
+    count = 64
+    random = np.random.default_rng(7)
+    for lines, divided in ((64, (64,)), (60, (60, count))):
+        x = {"x": random.normal(0, 4, (3, lines, count)).astype(np.float32)}
+        nodes = [node("Softmax", ["x"], ["y"], axis=1)]
+        made, _ = lowered(model_of(nodes, x, ["y"]), x)
+        assert [own.shape for own in made.graph.nodes if isinstance(own.op, g.Divide)] == [divided]
+        for size in (0.0, 0.01, 1.0, 6.0, 1e6):
+            given = (random.normal(0, 1, (lines, count)) * size).astype(np.float32)
+            y = run(made, {"x": given})["y"]
+            assert 0 <= y.min() <= y.max() <= 1
+            assert np.abs(y.sum(axis=1) - 1).max() <= 1.5 * count / 2**16
 
 
 def test_shares_add_up_to_about_one() -> None:

@@ -32,6 +32,8 @@ from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 T = TypeVar("T")
 REFUSALS = {
     Reason.OPENINGS_SPENT,
+    Reason.OPENINGS_GIVEN,
+    Reason.ROTATION_SPENT,
     Reason.OPENINGS_UNKNOWN,
     Reason.OPENINGS_COPIED,
     Reason.OPENINGS_OLDER,

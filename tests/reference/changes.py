@@ -7,7 +7,7 @@ from functools import cache
 
 from reference.committed.verifier import CommittedKey
 from reference.field import P
-from reference.private.verifier import PrivateKey
+from reference.private.verifier import PrivateInputKey, PrivateKey
 from reference.reader import Rejected
 from reference.vectors import Vector
 from reference.verifier import VerifyingKey
@@ -19,6 +19,12 @@ Manifest = dict[str, set[str]]
 
 MALFORMED = "PROOF_MALFORMED"
 _MODE = 12
+
+
+@cache
+def decoded_private(key: bytes) -> PrivateInputKey:
+    """A key where inputs are private. Raises: Rejected KEY_…"""
+    return PrivateInputKey(key)
 
 
 @cache
@@ -35,6 +41,10 @@ def decoded(key: bytes, mode: int | None = None) -> VerifyingKey | CommittedKey 
 def verdict(vector: Vector) -> str | None:
     """The code with which a vector is rejected, None where it is accepted."""
     try:
+        if vector.input_root is not None:
+            private = decoded_private(vector.key)
+            private.verify_root(vector.input_root, vector.outputs, vector.statement, vector.proof)
+            return None
         key = decoded(vector.key, vector.mode)
         key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
     except Rejected as rejection:
@@ -60,7 +70,9 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
 def fields(vector: Vector) -> dict[str, list[int]]:
     """The bytes of each field of the proof that has any."""
     places: dict[str, list[int]] = defaultdict(list)
-    for name, bytes_ in decoded(vector.key, vector.mode).fields(vector.proof):
+    private = vector.input_root is not None
+    key = decoded_private(vector.key) if private else decoded(vector.key, vector.mode)
+    for name, bytes_ in key.fields(vector.proof):
         if bytes_:
             places[name].extend(bytes_)
     return places
@@ -78,7 +90,8 @@ def changed_publics(vector: Vector) -> Iterator[Changed]:
     for place in (0, 31):
         yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
     # Magic, version, mode, profile, root, count of the pin, its values, the graph's head and end.
-    head = 50 + 20 * len(decoded(vector.key, vector.mode).pin)
+    own = 12 if vector.key[_MODE] == PrivateKey.mode else 0
+    head = 50 + own + 20 * len(decoded(vector.key, vector.mode).pin)
     for place in (0, 8, 12, 13, 14, 45, 46, 50, head - 1, head, head + 8, len(vector.key) - 1):
         yield "key", replace(vector, key=flipped(vector.key, place, 0))
 

@@ -76,13 +76,23 @@ class Key(ABC, Generic[Proof]):
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
         """Checks that the proof shows the outputs of these inputs. Raises: Rejected."""
 
-    def begin(self, inputs: Tensors, outputs: Tensors, statement: bytes) -> Transcript:
-        """A transcript that has absorbed what is public."""
+    def begin(
+        self,
+        inputs: Tensors | bytes,
+        outputs: Tensors,
+        statement: bytes,
+        opened: bytes | None = None,
+    ) -> Transcript:
+        """A transcript that has absorbed what is public, `opened` in place of the key's digest, and
+        the root of inputs in their place."""
         transcript = Transcript()
         transcript.absorb("protocol", self.protocol)
-        transcript.absorb("key", self.digest)
+        transcript.absorb("key", self.digest if opened is None else opened)
         transcript.absorb("statement", statement)
-        transcript.absorb("inputs", words(inputs))
+        if isinstance(inputs, bytes):
+            transcript.absorb("input/root", inputs)
+        else:
+            transcript.absorb("inputs", words(inputs))
         transcript.absorb("outputs", words(outputs))
         return transcript
 

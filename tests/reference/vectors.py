@@ -19,6 +19,8 @@ class Vector:
     proof: bytes
     mode: int | None = None
     """The mode whose verifier takes it; without one, that of the key."""
+    input_root: bytes | None = None
+    """The root of private inputs, in the place of inputs."""
 
 
 def files(mode: str = "sumcheck") -> list[Path]:
@@ -36,5 +38,6 @@ def load(path: Path) -> Vector:
         text["inputs"],
         text["outputs"],
         bytes.fromhex(text["proof"]),
-        MODES.get(path.parent.name),
+        next((MODES[name] for name in reversed(path.parts) if name in MODES), None),
+        bytes.fromhex(text["input_root"]) if "input_root" in text else None,
     )

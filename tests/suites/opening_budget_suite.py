@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from inferproof.errors import Conflict, Reason, RequestRejected
 from inferproof.protocol.opening_budget import Level, Slice, Use
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
@@ -16,6 +18,8 @@ from inferproof.types.digest import Digest
 
 KEY = Digest(bytes([7]) * 32)
 OTHER_KEY = Digest(bytes([8]) * 32)
+
+SPENT = (Reason.OPENINGS_SPENT, Reason.OPENINGS_GIVEN, Reason.ROTATION_SPENT)
 
 Again = Callable[[], AbstractAsyncContextManager[OpeningBudgets]]
 
@@ -43,7 +47,7 @@ async def slots_of(
         try:
             yield (await budgets.take(key, use)).slot
         except Conflict as error:
-            if error.reason is not Reason.OPENINGS_SPENT:
+            if error.reason not in SPENT:
                 raise
             return
 
@@ -105,7 +109,9 @@ class TestOpeningBudget:
             with rejects(
                 Reason.OPENINGS_UNKNOWN,
                 f"nothing here counts the openings of key {KEY}, so they count as spent; prove "
-                "where the key was made, or bring a slice from there",
+                "where the key was made, or bring openings from there: inferproof provider "
+                "openings show DIR here tells the store, give DIR --to STORE there writes them, "
+                "accept FILE here counts them",
                 kind=Conflict,
             ):
                 await budgets.take(KEY, use)
@@ -122,6 +128,48 @@ class TestOpeningBudget:
             kind=Conflict,
         ):
             await budgets.take(KEY, seen=3)
+
+    async def test_an_epoch_that_was_forgotten_is_spent(
+        self, budgets: OpeningBudgets, again: Again
+    ) -> None:
+        await budgets.register(KEY, 3, reserved=0)
+        await budgets.register(OTHER_KEY, 3, reserved=0)
+        store = await budgets.store(KEY)
+        await budgets.take(KEY)
+        await budgets.forget(KEY)
+        async with again() as later:
+            with pytest.raises(Conflict) as caught:
+                await later.take(KEY)
+            assert caught.value.reason is Reason.OPENINGS_UNKNOWN
+            assert (await later.take(OTHER_KEY)).slot == 0
+        await budgets.forget(KEY)
+        # Nothing that was made out to the count before is taken by another.
+        assert await budgets.store(KEY) != store
+
+    async def test_a_key_that_can_be_rotated_is_not_forgotten(
+        self, budgets: OpeningBudgets
+    ) -> None:
+        await budgets.register(KEY, 2)
+        await budgets.take(KEY)
+        with rejects(
+            Reason.OPENINGS_KEPT,
+            f"the openings of key {KEY} are not forgotten: it can still be rotated, or have a "
+            "slice back",
+            kind=Conflict,
+        ):
+            await budgets.forget(KEY)
+        assert (await budgets.take(KEY, Use.ROTATION)).slot == 1
+        with rejects(
+            Reason.ROTATION_SPENT,
+            f"the opening of key {KEY} that is reserved for its rotation is gone, so no new key of "
+            "the same weights can be shown; compile the model anew, which gives it another "
+            "identity",
+            kind=Conflict,
+        ):
+            await budgets.take(KEY, Use.ROTATION)
+        with pytest.raises(Conflict) as caught:
+            await budgets.forget(KEY)
+        assert caught.value.reason is Reason.OPENINGS_KEPT
 
     async def test_a_slice_is_used_by_its_taker_once(
         self, budgets: OpeningBudgets, elsewhere: OpeningBudgets
@@ -160,7 +208,16 @@ class TestOpeningBudget:
         await budgets.take(KEY)
         slots = await budgets.delegate(KEY, await elsewhere.store(KEY), None)
         assert slots == Slice(KEY, await elsewhere.store(KEY), first=1, size=5, reserved=1)
-        assert [slot async for slot in slots_of(budgets, Use.ROTATION)] == []
+        for use in Use:
+            with rejects(
+                Reason.OPENINGS_GIVEN,
+                f"what was left of the openings of key {KEY} was given to another store; prove "
+                "where that counts them, or have it give some back: inferproof provider openings "
+                "show DIR here tells this store, give DIR --to STORE there writes them, accept "
+                "FILE here counts them",
+                kind=Conflict,
+            ):
+                await budgets.take(KEY, use)
         await elsewhere.accept(slots)
         assert (await elsewhere.take(KEY)).slot == 1
         back = await elsewhere.delegate(KEY, await budgets.store(KEY), None)

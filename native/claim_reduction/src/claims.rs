@@ -38,6 +38,17 @@ pub struct ParameterClaim<V = Extension> {
     pub value: V,
 }
 
+/// That an input that the verifier does not have has a value at a point.
+#[derive(Clone, Debug)]
+pub struct InputClaim<V = Extension> {
+    /// The input.
+    pub input: usize,
+    /// The point.
+    pub point: Vec<Extension>,
+    /// The value.
+    pub value: V,
+}
+
 /// What everything was reduced to, to be opened.
 #[derive(Clone, Debug, Default)]
 pub struct Opened<V = Extension> {
@@ -47,6 +58,9 @@ pub struct Opened<V = Extension> {
     pub matrices: Vec<MatrixClaim<V>>,
     /// On the parameters, in their order. Where there are any, they MUST be opened with the matrices.
     pub parameters: Vec<ParameterClaim<V>>,
+    /// On the inputs, in their order, where the verifier does not have them: one on each. They MUST be opened
+    /// against a commitment that is fixed before the lookups.
+    pub inputs: Vec<InputClaim<V>>,
 }
 
 /// Claims that are still to be reduced, and those that are to be opened.

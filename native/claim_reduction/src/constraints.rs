@@ -9,12 +9,13 @@ use crate::linear::{About, Claim, separable};
 use crate::plan::{Column, Constraint, Difference, Form, Limb, Plan, Rescale, Role};
 use crate::products::scaled_axis;
 use crate::protocol_role::{Place, ProtocolRole, Rejected, Witness};
+use crate::rescaling::Bound;
 use crate::shape::{coordinates, equal, indicator, indicator_of};
 use commitment::columns::evaluate;
 use graph::Graph;
 use p3_field::{Field, PrimeCharacteristicRing};
 use sumcheck::{Value, equality};
-use transcript::Extension;
+use transcript::{Base, Extension};
 
 /// What all relations of a node are made of.
 pub(crate) struct Node<'a, V> {
@@ -96,10 +97,15 @@ impl<V: Value> Node<'_, V> {
         rescale: &Rescale,
         state: &mut State<V>,
     ) -> Result<(), Rejected> {
+        let first = |limbs: &[Limb], others: &[Limb]| {
+            let limb = limbs.first().or(others.first());
+            limb.map_or(usize::MAX, |limb| limb.lookup)
+        };
         let lookup = match &rescale.form {
             Form::Direct { lookup, .. } => *lookup,
             Form::Clamped { lower, upper, .. } => lower.or(*upper).unwrap_or(usize::MAX),
-            Form::Wide { above, .. } => above.first().map_or(usize::MAX, |limb| limb.lookup),
+            Form::Wide { above: limbs, .. } => first(limbs, &[]),
+            Form::Saturated { lower, upper, .. } => first(lower, upper),
         };
         let point = self.lookup_claim(lookup)?.point.clone();
         let quotient = match &rescale.form {
@@ -118,16 +124,20 @@ impl<V: Value> Node<'_, V> {
                 let lookups = [*lower, *upper];
                 self.clamped(protocol, bounds, lookups, [Some(*column), *between], state)?
             }
-            Form::Wide {
-                above,
-                below,
-                up,
-                down,
+            Form::Wide { above, held } => {
+                let above = (rescale.range.0, above.as_slice());
+                self.of_limbs(protocol, above, held.as_ref(), &point, state)?
+            }
+            Form::Saturated {
+                column,
+                lower,
+                upper,
                 held,
             } => {
-                let limbs = [above, below, up, down].map(Vec::as_slice);
-                let (range, held) = (rescale.range, held.as_ref());
-                self.of_limbs(protocol, limbs, held, range, &point, state)?
+                let (lo, hi) = rescale.range;
+                let bounds = [(lower, lo, false), (upper, hi, true)];
+                let bounds = bounds.map(|(limbs, end, upper)| Bound { limbs, end, upper });
+                self.saturated(protocol, *column, bounds, held.as_ref(), &point, state)?
             }
         };
         let raised = self.number(&rescale.remainder, &point, state)?;
@@ -209,8 +219,9 @@ impl<V: Value> Node<'_, V> {
         state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let ended = protocol.sumcheck(at.len(), 3, V::default(), |witness| {
-            let table = |limbs: &[Limb]| combine(witness, limbs, 1 << at.len());
-            let [a, b] = numbers.map(table);
+            let table = |limbs: &[Limb]| sums(witness, limbs, 1 << at.len());
+            let [a, b] =
+                numbers.map(|limbs| table(limbs).into_iter().map(Extension::from).collect());
             vec![a, b, equality(at, 1 << at.len())]
         })?;
         let limbs: Vec<Limb> = numbers.concat();
@@ -362,15 +373,15 @@ fn from<V: Value>(known: Extension, value: &V) -> V {
 }
 
 /// The sum of limbs, element by element.
-fn combine(witness: &Witness<'_>, limbs: &[Limb], length: usize) -> Vec<Extension> {
-    let mut sums = vec![transcript::Base::ZERO; length];
+pub(crate) fn sums(witness: &Witness<'_>, limbs: &[Limb], length: usize) -> Vec<Base> {
+    let mut sums = vec![Base::ZERO; length];
     for limb in limbs {
-        let weight = transcript::Base::from_u64(1 << limb.shift);
+        let weight = Base::from_u64(1 << limb.shift);
         for (sum, &value) in sums.iter_mut().zip(&witness.columns[limb.column]) {
             *sum += weight * value;
         }
     }
-    sums.into_iter().map(Extension::from).collect()
+    sums
 }
 
 /// 2^shift.

@@ -1,7 +1,7 @@
 //! What planning needs to know of a graph, told once in a pass over its nodes and one over its
 //! constants.
 
-use crate::plan::MAX_TABLE;
+use crate::plan::{MAX_TABLE, Visibility};
 use crate::range_decomposition::Range;
 use crate::saturation_tables::Clamp;
 use graph::{Graph, Node, Op};
@@ -130,10 +130,10 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Which nodes the verifier computes itself: all that depends on nothing but inputs and constants, neither
-/// on weights nor on parameters.
-pub fn known(graph: &Graph) -> Vec<bool> {
-    let mut known: Vec<bool> = vec![true; graph.inputs.len()];
+/// Which nodes the verifier computes itself: all that depends on nothing but constants and inputs that it
+/// has, neither on weights nor on parameters.
+pub fn known(graph: &Graph, inputs: Visibility) -> Vec<bool> {
+    let mut known: Vec<bool> = vec![inputs == Visibility::Public; graph.inputs.len()];
     for node in &graph.nodes {
         let of_known = node.operands.iter().all(|&id| known.get(id) == Some(&true));
         known.push(of_known && node.op.weight().is_none() && node.op != Op::Parameter);

@@ -1,12 +1,12 @@
 //! Claims from the outputs of a graph to its inputs, its constants, its weights and parameters, and what
 //! else is committed.
 
-use crate::claims::{LookupClaim, Opened, State};
+use crate::claims::{InputClaim, LookupClaim, Opened, State};
 use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge, total};
 use crate::maps::{concat, gather, pad, view};
-use crate::plan::{Constraint, Plan, Role};
+use crate::plan::{Constraint, Plan, Role, Visibility};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, evaluate};
@@ -26,7 +26,7 @@ pub struct Problem<'a, V = Extension> {
     pub plan: &'a Plan,
     /// Its contractions, in the order of their matrices.
     pub contractions: &'a [Contraction],
-    /// The inputs.
+    /// The inputs; none where the verifier does not have them.
     pub inputs: &'a [&'a [i32]],
     /// The outputs.
     pub outputs: &'a [&'a [i32]],
@@ -102,14 +102,48 @@ pub fn reduce<P: ProtocolRole>(
         let claimed = claimed.ok_or(Rejected::Short)?;
         state.column(limb.column, claimed.point.clone(), claimed.key.clone());
     }
-    for (number, (input, values)) in graph.inputs.iter().zip(problem.inputs).enumerate() {
-        for claim in state.claims.remove(&number).unwrap_or_default() {
-            known(protocol, Place::Input(number), &input.shape, values, &claim)?;
-        }
+    for number in 0..inputs {
+        input(protocol, problem, number, &mut state)?;
     }
     state.opened.matrices.sort_by_key(|claim| claim.matrix);
     state.opened.parameters.sort_by_key(|claim| claim.parameter);
     Ok(state.opened)
+}
+
+/// Checks the claims on an input, or leaves one to be opened where the verifier does not have it.
+fn input<P: ProtocolRole>(
+    protocol: &mut P,
+    problem: &Problem<'_, P::Value>,
+    number: usize,
+    state: &mut State<P::Value>,
+) -> Result<(), Rejected> {
+    let place = Place::Input(number);
+    let Some(own) = problem.graph.inputs.get(number) else {
+        return Err(Rejected::Mismatch(place));
+    };
+    let mut claims = state.claims.remove(&number).unwrap_or_default();
+    let Some(held) = problem.plan.inputs.get(number) else {
+        let values = problem.inputs.get(number).copied().unwrap_or(&[]);
+        let mut claims = claims.iter();
+        return claims.try_for_each(|claim| known(protocol, place, &own.shape, values, claim));
+    };
+    let due = Node {
+        graph: problem.graph,
+        plan: problem.plan,
+        lookup_claims: problem.lookup_claims,
+        place,
+        shape: &own.shape,
+    };
+    claims.push(due.held_input(protocol, held, state)?);
+    let tensor = number;
+    let merged = merge(protocol, About { tensor, place }, claims)?;
+    let merged = merged.map(|Claim { point, value }| InputClaim {
+        input: number,
+        point,
+        value,
+    });
+    state.opened.inputs.extend(merged);
+    Ok(())
 }
 
 /// Reduces the claims on the result of a node without columns.
@@ -222,10 +256,12 @@ fn linear_node<P: ProtocolRole>(
 }
 
 /// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
-/// itself, as it does inputs and what it computes.
+/// itself, as it does inputs that it has and what it computes.
 fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
-    let number = tensor.checked_sub(graph.inputs.len());
-    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
+    match tensor.checked_sub(graph.inputs.len()) {
+        Some(number) => plan.roles.get(number) != Some(&Role::Known),
+        None => plan.visibility == Visibility::Private,
+    }
 }
 
 fn pair(node: &graph::Node, place: Place) -> Result<[usize; 2], Rejected> {

@@ -33,6 +33,7 @@
 //! | `pick` | rows that an index names: the plan, the columns and the relation |
 //! | `plan` | which columns are committed and looked up for each node |
 //! | `planner` | makes the plan of a graph |
+//! | `private_input` | inputs that the verifier does not have: the plan and the relation |
 //! | `products` | products of two tensors, element by element and of matrices |
 //! | `protocol_role` | prover and verifier of one reduction |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
@@ -49,7 +50,8 @@
 //! [`reduce`] for a [`Verifier`] shows that outputs follow from inputs *if* what it leaves is true. The
 //! caller MUST have absorbed key, inputs, outputs and the commitment to the columns before; it MUST have
 //! checked the lookup argument that the [`LookupClaim`]s come from, for the tables and lookups of the same
-//! [`Plan`]; it MUST open every claim of [`Opened`], about columns, weights and parameters, against their commitments; and
+//! [`Plan`]; it MUST open every claim of [`Opened`], about columns, weights, parameters and inputs, against their
+//! commitments; and
 //! it MUST call [`Verifier::finish`], so that no value is left over. The plan is the verifier's own, computed
 //! from the graph of the key, and what planning costs is to be bounded before ([`Limit`]).
 #![forbid(unsafe_code)]
@@ -85,6 +87,7 @@ mod origin;
 mod pick;
 mod plan;
 mod planner;
+mod private_input;
 mod products;
 mod protocol_role;
 mod range_analysis;
@@ -96,7 +99,7 @@ mod shape;
 mod tables;
 mod witness;
 
-pub use claims::{ColumnClaim, LookupClaim, Opened, ParameterClaim};
+pub use claims::{ColumnClaim, InputClaim, LookupClaim, Opened, ParameterClaim};
 pub use contraction::MatrixClaim;
 pub use counter::Counter;
 pub use facts::known;
@@ -105,10 +108,10 @@ pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{
     ArgMax, Column, Constraint, Difference, Divisor, Exact, Form, Held, Limb, Limit, Lookup,
-    MAX_TABLE, MIN_VARIABLES, Number, Pick, Plan, Rescale, Role, Table, Unsupported,
+    MAX_TABLE, MIN_VARIABLES, Number, Pick, Plan, Rescale, Role, Table, Unsupported, Visibility,
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;
-pub use protocol_role::{Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
+pub use protocol_role::{Ended, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
 pub use tables::MAX_TABLE_ENTRIES;
 pub use witness::{Columns, Source, columns, padded};

@@ -11,6 +11,16 @@ pub const MIN_VARIABLES: usize = 8;
 /// Entries of a table.
 pub const MAX_TABLE: i64 = 1 << 16;
 
+/// Whether a verifier has the inputs of an execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visibility {
+    /// It has them, and computes what depends on nothing else.
+    #[default]
+    Public,
+    /// They are committed to, each in a column of a vector of their own.
+    Private,
+}
+
 /// A graph that the committed mode does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("node {node} ({operator}) cannot be proven in the committed mode: {why}")]
@@ -114,33 +124,38 @@ pub enum Form {
         /// The column of f, where both bite.
         between: Option<usize>,
     },
-    /// The result is `lo` + a; quotient = result + up − down; where a bound bites, a + b = hi − lo,
-    /// up · b = 0 and down · a = 0.
+    /// No bound bites: the quotient is the result, `lo` and what the limbs make.
     Wide {
-        /// a.
+        /// What it exceeds `lo` by.
         above: Vec<Limb>,
-        /// b; empty where the upper bound does not bite.
-        below: Vec<Limb>,
-        /// What the quotient exceeds the upper bound by.
-        up: Vec<Limb>,
-        /// What it is below the lower one.
-        down: Vec<Limb>,
         /// What holds the quotient to its range, where the limbs above can make numbers that are not
         /// apart.
         held: Option<Held>,
     },
+    /// The result is a column y, and the quotient y + up − down, where up · (hi − y) = 0 and
+    /// down · (y − lo) = 0.
+    Saturated {
+        /// The result.
+        column: usize,
+        /// y − lo + down; empty where the lower bound does not bite.
+        lower: Vec<Limb>,
+        /// hi − y + up; empty where the upper bound does not bite.
+        upper: Vec<Limb>,
+        /// As above.
+        held: Option<Held>,
+    },
 }
 
-/// A quotient that is held to `low` … `high` by how far it is from both.
+/// A quotient or an input that is held to `low` … `high` by how far it is from both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The least quotient.
+    /// The least number.
     pub low: i64,
     /// The greatest.
     pub high: i64,
-    /// What the quotient exceeds `low` by.
+    /// What it exceeds `low` by.
     pub over: Vec<Limb>,
-    /// What is left to `high`.
+    /// What is left to `high`; of an input nothing where `over` makes no more than it may.
     pub under: Vec<Limb>,
 }
 
@@ -332,16 +347,22 @@ pub struct Plan {
     pub lookups: Vec<Lookup>,
     /// The committed columns.
     pub columns: Vec<Column>,
+    /// Whether inputs are known.
+    pub visibility: Visibility,
+    /// What holds each input to its declared range, where inputs are not known.
+    pub inputs: Vec<Held>,
     /// Where no node looks anything up, a column of zeros that is: the argument is about one lookup at
     /// least.
     pub idle: Option<Limb>,
 }
 
 impl Plan {
-    /// The tensors that the verifier computes itself; the others are empty.
+    /// The tensors that the verifier computes itself; the others are empty. `inputs` are not read where they
+    /// are not known.
     pub fn known(&self, graph: &Graph, inputs: &[&[i32]]) -> Result<Tensors, Fault> {
         let mut tensors = Tensors::default();
         let known: Vec<bool> = self.roles.iter().map(|role| *role == Role::Known).collect();
+        let inputs = (self.visibility == Visibility::Public).then_some(inputs);
         executor::execute_some(graph, &known, inputs, &mut tensors)?;
         Ok(tensors)
     }

@@ -3,7 +3,7 @@
 use crate::declared::{Fault, follows};
 use crate::facts::{Facts, known};
 use crate::plan::{
-    Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
+    Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported, Visibility,
 };
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
@@ -88,6 +88,17 @@ impl<'a> Planner<'a> {
         let demand = self.demand.iter();
         let halved = demand.filter(|&(&bits, &rows)| halving_pays(bits, rows));
         halved.map(|(&bits, _)| bits).collect()
+    }
+
+    /// Adds what holds each input to its declared range, where the verifier does not have it.
+    fn hold_inputs(&mut self) {
+        let graph = self.graph;
+        self.plan.visibility = Visibility::Private;
+        self.plan.inputs = graph
+            .inputs
+            .iter()
+            .map(|own| self.held_input(own))
+            .collect();
     }
 
     pub(crate) fn finish(mut self) -> Plan {
@@ -342,8 +353,8 @@ impl<'a> Planner<'a> {
 
 impl Plan {
     /// The plan of a graph, if the committed mode takes it.
-    pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
-        Self::with(graph, known(graph))
+    pub fn new(graph: &Graph, inputs: Visibility) -> Result<Self, Unsupported> {
+        Self::with(graph, known(graph, inputs), inputs)
     }
 
     /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
@@ -354,13 +365,16 @@ impl Plan {
         let known: Vec<bool> = nodes
             .map(|node| matches!(node.op, graph::Op::Const { .. }))
             .collect();
-        Self::with(graph, known)
+        Self::with(graph, known, Visibility::Public)
     }
 
-    fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
+    fn with(graph: &Graph, known: Vec<bool>, inputs: Visibility) -> Result<Self, Unsupported> {
         let facts = Facts::new(graph, known);
         let made = |halved, exact| {
             let mut planner = Planner::new(&facts, halved, exact);
+            if inputs == Visibility::Private {
+                planner.hold_inputs();
+            }
             let done = (0..graph.nodes.len()).try_for_each(|number| planner.add(number));
             (planner, done)
         };

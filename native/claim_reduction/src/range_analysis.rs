@@ -67,18 +67,22 @@ fn rescaled(
             (None, Some(upper)) => Some((hi - values(*upper)?.1, hi)),
             (None, None) => None,
         },
-        Form::Wide {
-            above, up, held, ..
+        Form::Wide { above, held } => {
+            let (least, greatest) = held.as_ref().map_or((lo, i64::MAX), |h| (h.low, h.high));
+            Some((lo.max(least), (lo + most(above)).min(greatest)))
+        }
+        Form::Saturated {
+            lower, upper, held, ..
         } => {
-            // a + b = hi − lo where the upper bound bites.
-            let bound = if up.is_empty() { i64::MAX } else { hi };
-            // A quotient from l to h gives a result between theirs.
-            let (least, greatest) = match held {
-                Some(held) if up.is_empty() => (held.low.max(lo), held.high.max(lo)),
-                Some(held) => (held.low.clamp(lo, hi), held.high.clamp(lo, hi)),
-                None => (lo, i64::MAX),
+            // Beyond a bound that bites is no result; without one it is as far as limbs reach.
+            let (least, greatest) = match (lower.is_empty(), upper.is_empty()) {
+                (false, true) => (lo, lo + most(lower)),
+                (true, false) => (hi - most(upper), hi),
+                _ => (lo, hi),
             };
-            Some((least, (lo + most(above)).min(bound).min(greatest)))
+            // A quotient from l to h gives a result between theirs.
+            let (low, high) = held.as_ref().map_or((least, greatest), |h| (h.low, h.high));
+            Some((low.clamp(least, greatest), high.clamp(least, greatest)))
         }
     }
 }

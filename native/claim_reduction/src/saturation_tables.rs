@@ -127,6 +127,8 @@ impl Shared {
 const ENTRY: i64 = 3;
 /// See there.
 const ROW: i64 = 2;
+/// What a cell takes that is committed to and not looked up.
+const CELL: i64 = 1;
 /// What a product that must vanish takes beside a row for each element: it is some hundred bytes.
 const PRODUCT: i64 = 3 << 12;
 
@@ -138,18 +140,14 @@ fn together(clamp: &Clamp, variables: usize) -> i64 {
 
 /// What a clamp takes without the shared table: with a table of its own, or with columns.
 fn alone(clamp: &Clamp, variables: usize) -> i64 {
-    let ((low, high), (lo, hi)) = (clamp.quotients, clamp.bounds);
-    let limbs = |most: i64| i64::from((64 - most.max(1).leading_zeros()).div_ceil(16));
+    let (low, high) = clamp.quotients;
+    let limbs = |bits: u32| i64::from(bits.div_ceil(16));
     let (lower, upper) = clamp.bites();
-    let mut columns = limbs(hi.min(high) - lo);
-    if upper {
-        columns += limbs(hi - lo) + limbs(high - hi) + 1;
-    }
-    if lower {
-        columns += limbs(lo - low) + 1;
-    }
     let products = i64::from(lower) + i64::from(upper);
-    let columns = columns * (ROW << variables) + products * PRODUCT;
+    let rows: i64 = clamp.bits().map(limbs).into_iter().sum();
+    // The result is looked up nowhere where a bound bites.
+    let cells = if products > 0 { CELL << variables } else { 0 };
+    let columns = rows * (ROW << variables) + cells + products * PRODUCT;
     if high - low < MAX_TABLE {
         let table = ((high - low + 1) as u64).next_power_of_two() as i64;
         columns.min((ROW << variables) + ENTRY * table)

@@ -57,6 +57,10 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
             looked: vec![[None, None]; plan.lookups.len()],
         },
     };
+    for (number, held) in plan.inputs.iter().enumerate() {
+        let numbers = tensors.get(number).iter().copied().map(i64::from);
+        builder.held(held, &numbers.collect::<Vec<_>>());
+    }
     for (number, constraint) in plan.constraints.iter().enumerate() {
         let result = tensors.get(graph.inputs.len() + number);
         match constraint {
@@ -190,21 +194,33 @@ impl ColumnBuilder<'_> {
                     self.look(lookup, Source::Own(keys), Source::Own(values));
                 }
             }
-            Form::Wide {
-                above,
-                below,
-                up,
-                down,
+            Form::Wide { above, held } => {
+                let lo = i64::from(rescale.range.0);
+                let left: Vec<i64> = quotients.iter().map(|&q| q - lo).collect();
+                self.limbs(above, &left);
+                if let Some(held) = held {
+                    self.held(held, &quotients);
+                }
+            }
+            Form::Saturated {
+                column,
+                lower,
+                upper,
                 held,
             } => {
-                let (lo, hi) = (i64::from(rescale.range.0), i64::from(rescale.range.1));
-                let of = |part: &dyn Fn(i64) -> i64| -> Vec<i64> {
-                    quotients.iter().map(|&q| part(q)).collect()
-                };
-                self.limbs(above, &of(&|q| q.clamp(lo, hi) - lo));
-                self.limbs(below, &of(&|q| hi - q.clamp(lo, hi)));
-                self.limbs(up, &of(&|q| (q - hi).max(0)));
-                self.limbs(down, &of(&|q| (lo - q).max(0)));
+                self.column(*column, result.iter().copied().map(i64::from));
+                for (limbs, end, beyond) in
+                    [(lower, rescale.range.0, -1), (upper, rescale.range.1, 1)]
+                {
+                    // How far the result is from the bound and how far the quotient is beyond it: one of
+                    // both is zero.
+                    let end = i64::from(end);
+                    let own = quotients.iter().zip(result).map(|(&q, &y)| {
+                        let within = (end - i64::from(y)) * beyond;
+                        within + ((q - end) * beyond).max(0)
+                    });
+                    self.limbs(limbs, &own.collect::<Vec<_>>());
+                }
                 if let Some(held) = held {
                     self.held(held, &quotients);
                 }

@@ -73,44 +73,38 @@ fn word(value: Base) -> u64 {
 
 #[test]
 fn a_result_that_is_clamped_where_it_need_not_be_is_found() {
-    // up and b are both more than zero: y is less than both quotient and bound.
-    let mut case = small(true);
+    let case = small(true);
     let Some(Constraint::Rescale(rescale)) = case.plan.constraints[1].clone() else {
         panic!("not a rescaling");
     };
-    let Form::Wide {
-        above,
-        below,
-        up,
-        down,
+    let Form::Saturated {
+        column,
+        lower,
+        upper,
         ..
     } = rescale.form
     else {
-        panic!("not wide");
+        panic!("not saturated");
     };
-    let Some(cell) = (0..15).find(|&cell| {
-        let place = cell / 5 * 8 + cell % 5;
-        word(at_cell(&case, &above, place)) > 5 && word(at_cell(&case, &below, place)) > 5
-    }) else {
+    let within = |&place: &usize| {
+        let [from_lower, from_upper] =
+            [&lower, &upper].map(|limbs| word(at_cell(&case, limbs, place)));
+        from_lower > 5 && from_upper > 5
+    };
+    let Some(place) = (0..15).map(|cell| cell / 5 * 8 + cell % 5).find(within) else {
         panic!("nothing within the bounds");
     };
-    let place = cell / 5 * 8 + cell % 5;
-    let column = |limbs: &[claim_reduction::Limb]| limbs[0].column;
-    for (column, by) in [(column(&above), -1), (column(&below), 1), (column(&up), 1)] {
-        case.columns.committed[column][place] += Base::from_i64(by);
+    // The result is one less than the quotient, or one more, and up or down is 1 without the bound being
+    // reached: what stands for the other distance follows, and the number for this one has 2 more.
+    for (by, side, other) in [(-1, &upper, &lower), (1, &lower, &upper)] {
+        let mut case = small(true);
+        let changes = [(column, by), (side[0].column, 2), (other[0].column, -1)];
+        for (column, by) in changes {
+            case.columns.committed[column][place] += Base::from_i64(by);
+        }
+        assert!(case.looked_up().is_ok());
+        assert!(case.check_relations().unwrap_err().contains("node 1"));
     }
-    assert!(case.looked_up().is_ok());
-    assert!(case.check_relations().unwrap_err().contains("node 1"));
-    let mut case = small(true);
-    for (column, by) in [
-        (column(&above), 1),
-        (column(&below), -1),
-        (column(&down), 1),
-    ] {
-        case.columns.committed[column][place] += Base::from_i64(by);
-    }
-    assert!(case.looked_up().is_ok());
-    assert!(case.check_relations().unwrap_err().contains("node 1"));
 }
 
 fn at_cell(case: &Case, limbs: &[claim_reduction::Limb], place: usize) -> Base {

@@ -15,6 +15,7 @@
 //! what they prove is the residue or the integer that the executor stops at (`exact` has tests of both).
 mod common;
 
+use claim_reduction::Visibility;
 use common::cheat::{Cheat, Choice, P};
 use common::graphs::{Builder, Random};
 use common::keys::Key;
@@ -29,30 +30,41 @@ fn claimed(lo: i64, hi: i64) -> (i64, i64) {
     (lo.clamp(-LIMIT, LIMIT), hi.clamp(-LIMIT, LIMIT))
 }
 
-/// An Add with coefficients that may be something else modulo p, in the range of what they then are.
+/// An Add with coefficients that may be something else modulo p, in the range of what they then are; by ones
+/// where that is wider than a range can be and no reason to refuse the graph.
 fn weighed(b: &mut Builder, operands: &[usize]) -> usize {
     let odd = [0, P, -P, P + 1, 1 - P, 1 << 28, 1 << 29, -(1 << 20)];
-    let (mut lo, mut hi, mut coefficients) = (0, 0, Vec::new());
-    for &id in operands {
-        let c = if b.random.below(3) == 0 {
+    let mut coefficients = Vec::new();
+    for _ in operands {
+        coefficients.push(if b.random.below(3) == 0 {
             odd[b.random.below(odd.len())]
         } else {
             [1, -1, 2, -3][b.random.below(4)]
-        };
-        let (_, from, to) = b.of(id);
-        let small = if 2 * c.abs() > P {
-            c - c.signum() * P
-        } else {
-            c
-        };
-        lo += (small * from).min(small * to);
-        hi += (small * from).max(small * to);
-        coefficients.push(c as i32);
+        });
+    }
+    let reach = |coefficients: &[i64]| {
+        let terms = operands.iter().zip(coefficients);
+        terms.fold((0, 0), |(lo, hi), (&id, &c)| {
+            let (_, from, to) = b.of(id);
+            let small = if 2 * c.abs() > P {
+                c - c.signum() * P
+            } else {
+                c
+            };
+            let ends = [small * from, small * to];
+            (lo + ends[0].min(ends[1]), hi + ends[0].max(ends[1]))
+        })
+    };
+    let narrow = |end: i64| end.abs() > LIMIT && 2 * end.abs() < P;
+    let (mut lo, mut hi) = reach(&coefficients);
+    if narrow(lo) || narrow(hi) {
+        coefficients.fill(1);
+        (lo, hi) = reach(&coefficients);
     }
     let (shape, ..) = b.of(operands[0]);
     let (lo, hi) = claimed(lo, hi);
     let op = Op::Add {
-        coefficients,
+        coefficients: coefficients.into_iter().map(|c| c as i32).collect(),
         constant: None,
     };
     b.node(op, operands, &shape, lo, hi)
@@ -150,13 +162,21 @@ fn far(b: &mut Builder, x: usize) -> usize {
     end
 }
 
-/// A random key of small odd sizes.
-fn declared(seed: u64) -> Result<Key, String> {
+/// A random key of small odd sizes, for inputs that are shown or not. Where they are not, operations may come
+/// before weights.
+fn declared(seed: u64, inputs: Visibility) -> Result<Key, String> {
     let mut b = Builder::new(seed);
     let (rows, columns) = (1 + b.random.below(3), SIZES[b.random.below(4)]);
-    let x = b.input(&[rows, columns], -9, 9);
+    let shown = inputs == Visibility::Public;
+    let ranges = [(-9, 9), (-8, 7), (0, 11), (2, 9), (-7, -1), (3, 3)];
+    let (lo, hi) = ranges[if shown { 0 } else { b.random.below(6) }];
+    let x = b.input(&[rows, columns], lo, hi);
     let width = SIZES[b.random.below(4)];
-    let mut all = vec![biased(&mut b, x, width)];
+    let mut all = vec![if shown || b.random.below(2) == 0 {
+        biased(&mut b, x, width)
+    } else {
+        x
+    }];
     for _ in 0..2 + b.random.below(4) {
         let x = all[all.len() - 1 - b.random.below(all.len().min(2))];
         let (shape, lo, hi) = b.of(x);
@@ -203,7 +223,7 @@ fn declared(seed: u64) -> Result<Key, String> {
     } else {
         last
     };
-    Key::read(b, &[end])
+    Key::with(b, &[end], inputs)
 }
 
 /// What a searcher finds: kinds of graphs that are refused, how many proofs are accepted, and lies.
@@ -212,15 +232,19 @@ struct Findings {
     refused: BTreeMap<String, usize>,
     accepted: usize,
     padded: usize,
+    /// Of accepted proofs, how many have something in the padding of an input.
+    beyond: usize,
+    /// Inputs with an element out of range that were tried.
+    outside: usize,
     /// Of accepted proofs, how many have each operation, and quotients that are held.
     covered: BTreeMap<&'static str, usize>,
     lies: Vec<String>,
 }
 
-fn search(seeds: std::ops::Range<u64>) -> Findings {
+fn search(seeds: std::ops::Range<u64>, visibility: Visibility) -> Findings {
     let mut found = Findings::default();
     for seed in seeds {
-        let key = match declared(seed) {
+        let key = match declared(seed, visibility) {
             Ok(key) => key,
             Err(why) => {
                 *found.refused.entry(why).or_default() += 1;
@@ -230,17 +254,32 @@ fn search(seeds: std::ops::Range<u64>) -> Findings {
         let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
         for _ in 0..4 {
             let choice = key.choice(&mut random);
-            let inputs: Vec<Vec<i32>> = key
+            let mut inputs: Vec<Vec<i32>> = key
                 .graph
                 .inputs
                 .iter()
                 .map(|i| random.numbers(elements(&i.shape), i.lo.into(), i.hi.into()))
                 .collect();
+            let private = visibility == Visibility::Private;
+            let outside = private && random.below(4) == 0;
+            if outside {
+                let (own, at) = (&key.graph.inputs[0], random.below(inputs[0].len()));
+                let beyond = [
+                    own.lo - 1,
+                    own.hi + 1,
+                    own.hi + 16,
+                    own.lo - 32,
+                    P as i32 / 2,
+                ];
+                inputs[0][at] = beyond[random.below(beyond.len())];
+                found.outside += 1;
+            }
             let Some(outputs) = key.accepts(&choice, &inputs) else {
                 continue;
             };
             found.accepted += 1;
             found.padded += usize::from(key.stands_in_padding(&choice));
+            found.beyond += usize::from(private && key.fills_inputs(&choice));
             for kind in key.kinds() {
                 *found.covered.entry(kind).or_default() += 1;
             }
@@ -259,7 +298,7 @@ fn search(seeds: std::ops::Range<u64>) -> Findings {
 
 #[test]
 fn what_is_accepted_is_what_the_executor_computes() {
-    let found = search(0..4000);
+    let found = search(0..4000, Visibility::Public);
     assert!(
         found.lies.is_empty(),
         "{} {}",
@@ -281,6 +320,35 @@ fn what_is_accepted_is_what_the_executor_computes() {
         "the keys of its table reach 2^29",
     ] {
         assert!(found.refused.contains_key(why), "{why}");
+    }
+}
+
+#[test]
+fn what_is_accepted_of_a_private_input_is_what_the_executor_computes_of_one_in_range() {
+    let found = search(0..4000, Visibility::Private);
+    assert!(
+        found.lies.is_empty(),
+        "{} {}",
+        found.lies.len(),
+        found.lies.join("\n")
+    );
+    println!(
+        "{} {} {} {} {:?} {:?}",
+        found.accepted, found.padded, found.beyond, found.outside, found.covered, found.refused
+    );
+    assert!(found.accepted > 3_000, "{}", found.accepted);
+    assert!(found.beyond > 500, "{}", found.beyond);
+    assert!(found.outside > 1_000, "{}", found.outside);
+    for kind in [
+        "ArgMax",
+        "ArgMax of the last",
+        "Pick",
+        "Lookup",
+        "Max",
+        "Held",
+    ] {
+        let count = found.covered.get(kind);
+        assert!(count.is_some_and(|&count| count > 100), "{kind} {count:?}");
     }
 }
 
@@ -307,6 +375,7 @@ fn ones(key: &Key, reads: bool) -> Choice {
     Choice {
         weights,
         parameters: Vec::new(),
+        beyond: Vec::new(),
         reads: vec![reads; key.graph.nodes.len()],
     }
 }
@@ -357,6 +426,7 @@ fn no_key_between_0_and_a_table_is_in_it() {
         let choice = Choice {
             weights,
             parameters: Vec::new(),
+            beyond: Vec::new(),
             reads,
         };
         assert_eq!(key.accepts(&choice, &inputs), honest, "{x}");

@@ -2,7 +2,7 @@
 //! quotients give, so that no declared range that a proof does not enforce is relied on.
 mod common;
 
-use claim_reduction::{Constraint, Form, Plan, Role, Unsupported};
+use claim_reduction::{Constraint, Form, Plan, Role, Unsupported, Visibility};
 use common::Case;
 use common::cheat::{Choice, P};
 use common::graphs::Builder;
@@ -23,13 +23,13 @@ fn squared(most: i32, clamp: i64) -> Graph {
 }
 
 fn refusal(most: i32, clamp: i64) -> Option<Unsupported> {
-    Plan::new(&squared(most, clamp)).err()
+    Plan::new(&squared(most, clamp), Visibility::Public).err()
 }
 
 /// Limbs of 16 bits from −20,000 on reach 45,535, whose square is beyond p/2.
 #[test]
 fn what_limbs_could_store_beyond_a_range_is_not_counted() {
-    let plan = Plan::new(&squared(40_000, 20_000)).unwrap();
+    let plan = Plan::new(&squared(40_000, 20_000), Visibility::Public).unwrap();
     let Role::Limbs { base, limbs, .. } = &plan.roles[1] else {
         panic!("not of limbs: {:?}", plan.roles[1]);
     };
@@ -99,7 +99,10 @@ fn a_declared_range_that_no_proof_enforces_proves_no_square_that_wraps_around() 
         let rescales = key.plan.constraints.iter().flatten();
         let held = rescales.filter(|constraint| match constraint {
             Constraint::Rescale(rescale) => {
-                matches!(&rescale.form, Form::Wide { held: Some(_), .. })
+                matches!(
+                    &rescale.form,
+                    Form::Wide { held: Some(_), .. } | Form::Saturated { held: Some(_), .. }
+                )
             }
             _ => false,
         });
@@ -107,6 +110,7 @@ fn a_declared_range_that_no_proof_enforces_proves_no_square_that_wraps_around() 
         let choice = || Choice {
             weights: vec![1],
             parameters: Vec::new(),
+            beyond: Vec::new(),
             reads: vec![false; key.graph.nodes.len()],
         };
         for (x, square) in [(20_000, Some(400_000_000)), (20_001, None), (45_000, None)] {

@@ -1,7 +1,7 @@
 //! Provers that lie are rejected, whatever they lie about.
 mod common;
 
-use claim_reduction::{Constraint, Form, Plan, Rejected, Role, columns};
+use claim_reduction::{Constraint, Form, Plan, Rejected, Role, Visibility, columns};
 use common::Case;
 use common::graphs::{Builder, random_graph};
 use executor::{Tensors, execute};
@@ -225,7 +225,10 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let y = b.arg_max(x, false);
     let graph = b.finish(&[y]);
     // Where the verifier computes it, it is covered.
-    assert_eq!(Plan::new(&graph).unwrap().roles, [Role::Known]);
+    assert_eq!(
+        Plan::new(&graph, Visibility::Public).unwrap().roles,
+        [Role::Known]
+    );
     let refused = Plan::of_all(&graph).unwrap_err();
     assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
     assert_eq!(
@@ -332,26 +335,22 @@ fn a_result_that_can_only_be_one_number_is_that_number() {
     let Some(Constraint::Rescale(rescale)) = &case.plan.constraints[1] else {
         panic!("not a rescaling");
     };
-    let Form::Wide {
-        above, below, up, ..
-    } = &rescale.form
-    else {
-        panic!("not wide");
+    let Form::Saturated { column, upper, .. } = &rescale.form else {
+        panic!("not saturated");
     };
-    assert!(below.is_empty());
-    // The tensors of the graph that allows 1; what is above that is one less.
+    // The tensors of the graph that allows 1. What is above that is one less, and so is the distance from 0.
     let views = slices(&case.inputs);
     execute(&graph(1), &case.weights, &views, &mut case.tensors).unwrap();
     let committed = &mut case.columns.committed;
     let mut lied = 0;
-    for cell in 0..committed[above[0].column].len() {
-        let number = up.iter().fold(0, |sum, limb| {
+    for cell in 0..committed[*column].len() {
+        let number = upper.iter().fold(0, |sum, limb| {
             sum + (committed[limb.column][cell].as_canonical_u64() << limb.shift)
         });
-        if number > 0 {
-            committed[above[0].column][cell] = Base::ONE;
-            for limb in up {
-                let part = (number - 1) >> limb.shift & ((1 << limb.bits) - 1);
+        if number > 1 {
+            committed[*column][cell] = Base::ONE;
+            for limb in upper {
+                let part = (number - 2) >> limb.shift & ((1 << limb.bits) - 1);
                 committed[limb.column][cell] = Base::from_u64(part);
             }
             lied += 1;

@@ -37,7 +37,7 @@ fn rescale(case: &Case) -> Rescale {
 
 fn held(case: &Case) -> Option<Held> {
     match rescale(case).form {
-        Form::Wide { held, .. } => held,
+        Form::Wide { held, .. } | Form::Saturated { held, .. } => held,
         other => panic!("not of limbs: {other:?}"),
     }
 }

@@ -208,17 +208,20 @@ pub fn replay(
 }
 
 /// Computes the tensors of the nodes that are `wanted`, none of which may be a weighted contraction or a
-/// parameter, or depend on a node that is not wanted. The other tensors are left empty.
+/// parameter, or depend on a node that is not wanted, or on an input where there are none. The other tensors
+/// are left empty.
 pub fn execute_some(
     graph: &Graph,
     wanted: &[bool],
-    inputs: &[&[i32]],
+    inputs: Option<&[&[i32]]>,
     tensors: &mut Tensors,
 ) -> Result<(), Fault> {
     let values = &mut tensors.values;
     values.clear();
     values.resize_with(graph.tensors(), Vec::new);
-    set_inputs(graph, inputs, values)?;
+    if let Some(inputs) = inputs {
+        set_inputs(graph, inputs, values)?;
+    }
     let nodes = graph.nodes.iter().enumerate().zip(wanted);
     for ((number, node), _) in nodes.filter(|(_, wanted)| **wanted) {
         let Some((done, [out, ..])) = values.split_at_mut_checked(graph.inputs.len() + number)
@@ -298,16 +301,16 @@ fn run(
     Ok(())
 }
 
-fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Result<(), Fault> {
+/// Checks that there are as many inputs and elements of each as the graph has, and that these are in the ranges
+/// that it declares.
+pub fn check_inputs(graph: &Graph, inputs: &[&[i32]]) -> Result<(), Fault> {
     if inputs.len() != graph.inputs.len() {
         return Err(Fault::Inputs {
             got: inputs.len(),
             expected: graph.inputs.len(),
         });
     }
-    for (number, ((declared, given), value)) in
-        graph.inputs.iter().zip(inputs).zip(values).enumerate()
-    {
+    for (number, (declared, given)) in graph.inputs.iter().zip(inputs).enumerate() {
         let expected = elements(&declared.shape);
         if given.len() != expected {
             return Err(Fault::InputSize {
@@ -324,6 +327,13 @@ fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Resu
                 hi,
             });
         }
+    }
+    Ok(())
+}
+
+fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Result<(), Fault> {
+    check_inputs(graph, inputs)?;
+    for (given, value) in inputs.iter().zip(values) {
         value.clear();
         value.extend_from_slice(given);
     }

@@ -85,6 +85,11 @@ fn another_number_of_parameters_is_refused() {
     let executed = execute(&graph, &[], &[&[3, 4]], &mut tensors);
     assert_eq!(executed, Err(none.clone()));
     assert_eq!(replay(&graph, &[&[3, 4]], &[], &mut tensors), Err(none));
-    let some = execute_some(&graph, &[true, false, false], &[&[3, 4]], &mut tensors);
+    let some = execute_some(
+        &graph,
+        &[true, false, false],
+        Some(&[&[3, 4]]),
+        &mut tensors,
+    );
     assert_eq!(some, Err(Fault::Internal));
 }

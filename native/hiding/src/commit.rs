@@ -2,6 +2,8 @@
 
 use crate::code::{Code, Message};
 use crate::randomness::Randomness;
+#[cfg(any(test, feature = "audit"))]
+use crate::shape::Mask;
 use crate::shape::{PLANES, Shape, VectorShape};
 use commitment::Place;
 use commitment::merkle::Digest;
@@ -53,10 +55,11 @@ impl Masks {
     }
 }
 
-/// A whole vector at a point: for each column of its matrix the sum over its rows with the weights of the
-/// point's last coordinates.
+/// A column at a point, or the whole vector where there is none: for each column of the matrix the sum over its
+/// rows with the weights of the point's last coordinates.
 #[derive(Clone)]
-pub(crate) struct Whole {
+pub(crate) struct Partial {
+    pub(crate) column: Option<usize>,
     pub(crate) point: Vec<Extension>,
     pub(crate) sums: Vec<Extension>,
 }
@@ -66,7 +69,7 @@ pub struct Committed {
     /// Where it lies.
     pub(crate) shape: VectorShape,
     /// What it is at points that openings will ask for.
-    pub(crate) known: Vec<Whole>,
+    pub(crate) known: Vec<Partial>,
     /// All columns, those that are added included.
     pub(crate) columns: Vec<Vec<Base>>,
     pub(crate) tail: Vec<Base>,
@@ -81,7 +84,35 @@ impl Committed {
     }
 }
 
+/// What a commitment draws: names of masks, in order, each with its number of elements of the base field.
+#[cfg(any(test, feature = "audit"))]
+pub type Drawing = Vec<(&'static str, usize)>;
+
 impl Shape {
+    /// What [`Self::commit`] draws for a vector; nothing where there is no such vector. It is what
+    /// `Masks::draw` does, and a test holds both to each other.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn drawn(&self, vector: usize) -> Drawing {
+        let Some(shape) = self.vectors.get(vector) else {
+            return Vec::new();
+        };
+        let mut columns = shape.columns[shape.own()..].iter();
+        let mut cells = |count: usize| {
+            let own = columns.by_ref().take(count);
+            own.map(|place| 1_usize << place.variables).sum()
+        };
+        let mut drawing = match shape.mask {
+            Mask::Block(_) => vec![("block", cells(PLANES)), ("pad of the answer", cells(1))],
+            Mask::Column => vec![("column of masks", cells(1))],
+            Mask::Half => Vec::new(),
+        };
+        drawing.push(("tails", shape.tails * shape.width()));
+        let pad = PLANES * ((1 << self.rows) + self.tails);
+        drawing.push(("R", if shape.fresh() { pad } else { 0 }));
+        drawing.push(("salts", shape.salts << self.leaves()));
+        drawing
+    }
+
     /// Commits to a vector: the fresh one is number 0. What hides it is drawn from `randomness`, which no
     /// other commitment may use again.
     pub fn commit(

@@ -7,7 +7,7 @@
 //! A verifier needs the form's weights as a multilinear polynomial at one point: closed for an equality
 //! weight, one product for each cell of a range. What a prover needs is in `head`.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "audit"))]
 use crate::shape::Shape;
 use crate::shape::VectorShape;
 use commitment::Place;
@@ -79,6 +79,21 @@ impl LinearForm {
         self.terms.push(Weights::Whole { point, scale });
     }
 
+    /// Adds `scale` times another form.
+    pub fn add(&mut self, other: &Self, scale: Extension) {
+        let times = |term: &Weights| {
+            let mut term = term.clone();
+            match &mut term {
+                Weights::Column { scale: own, .. } | Weights::Whole { scale: own, .. } => {
+                    *own *= scale;
+                }
+                Weights::Cells { weights, .. } => weights.iter_mut().for_each(|own| *own *= scale),
+            }
+            term
+        };
+        self.terms.extend(other.terms.iter().map(times));
+    }
+
     /// Checks that all of it is about the columns of a vector: `columns` of them, those that are the
     /// caller's.
     pub(crate) fn check(&self, vector: &VectorShape, columns: usize) -> Result<(), Unfit> {
@@ -134,7 +149,7 @@ impl LinearForm {
 
     /// Adds the weights to the table of the joint vector, one after another: what a prover does in fewer
     /// steps.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "audit"))]
     pub(crate) fn add_to(&self, shape: &Shape, vector: &VectorShape, table: &mut [Extension]) {
         let mut add = |place: Place, first: usize, weights: &[Extension], scale: Extension| {
             for (element, &weight) in (first..).zip(weights) {

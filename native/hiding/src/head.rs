@@ -9,13 +9,13 @@
 //!
 //! one pass over the column each, or over half of it where z_r begins with a 0 or a 1; cells of a range are
 //! products of their own. What a whole vector is at a point has the same sums, so that they are kept from its
-//! value to the fold, and those of a point that each opening asks for with the vector. Afterwards a vector is its
+//! value to the fold, and those of points that each opening asks for with the vector. Afterwards a vector is its
 //! fold f and the fold W of its weights, N elements each, and the rounds that are left are those in which
 //! vectors meet each other: with a at 0 and b at 1, h(0) = ⟨f_a, W_a⟩ and h(∞) = ⟨f_b − f_a, W_b − W_a⟩.
 
 use crate::channel::Channel;
-use crate::commit::{Committed, Whole};
-use crate::form::{LinearForm, Weights, equal};
+use crate::commit::{Committed, Partial};
+use crate::form::{LinearForm, Unfit, Weights, equal};
 use crate::opening::Round;
 use crate::shape::{Shape, VectorShape};
 use commitment::Place;
@@ -33,7 +33,7 @@ pub(crate) struct Folded {
 }
 
 /// A whole vector at a point, before its columns are weighed.
-fn whole(shape: &VectorShape, vector: &Committed, point: &[Extension]) -> Whole {
+fn whole(shape: &VectorShape, vector: &Committed, point: &[Extension]) -> Vec<Extension> {
     let (mut rows, mut sums) = (Rest::default(), vec![Extension::ZERO; shape.width()]);
     for (place, column) in shape.columns.iter().zip(&vector.columns) {
         let (own, slot) = point.split_at(place.variables);
@@ -41,12 +41,11 @@ fn whole(shape: &VectorShape, vector: &Committed, point: &[Extension]) -> Whole 
         let scale = equality_at(slot, place.slot);
         add_scaled(&mut sums, scale, &rows.sums(own, column));
     }
-    let point = point.to_vec();
-    Whole { point, sums }
+    sums
 }
 
 /// What is known of vectors at points.
-pub(crate) type Known = Vec<Vec<Whole>>;
+pub(crate) type Known = Vec<Vec<Partial>>;
 
 /// A vector whose own columns are being folded.
 struct Columns<'a> {
@@ -332,33 +331,34 @@ impl Sums {
         shape: &VectorShape,
         vector: &Committed,
         form: &LinearForm,
-        known: &mut Vec<Whole>,
+        known: &mut Vec<Partial>,
     ) {
         for term in &form.terms {
-            match term {
+            let (column, point, scale) = match term {
                 Weights::Column {
                     column,
                     point,
                     scale,
-                } => {
-                    let (columns, rows) = point.split_at(shape.fold);
-                    let sums = self.rows.sums(rows, &vector.columns[*column]);
-                    self.add(columns, *scale, &sums);
-                }
-                Weights::Whole { point, scale } => {
-                    let kept = vector.known.iter().chain(&*known);
-                    let mut kept = kept.filter(|whole| whole.point == *point);
-                    let columns = &point[..shape.fold];
-                    if let Some(whole) = kept.next() {
-                        self.add(columns, *scale, &whole.sums);
-                    } else {
-                        let whole = whole(shape, vector, point);
-                        self.add(columns, *scale, &whole.sums);
-                        known.push(whole);
-                    }
-                }
-                Weights::Cells { .. } => {}
+                } => (Some(*column), point, *scale),
+                Weights::Whole { point, scale } => (None, point, *scale),
+                Weights::Cells { .. } => continue,
+            };
+            let (columns, rows) = point.split_at(shape.fold);
+            let mut kept = vector.known.iter().chain(&*known);
+            if let Some(kept) = kept.find(|kept| kept.column == column && kept.point == *point) {
+                self.add(columns, scale, &kept.sums);
+                continue;
             }
+            let sums = match column {
+                Some(column) => self.rows.sums(rows, &vector.columns[column]),
+                None => whole(shape, vector, point),
+            };
+            self.add(columns, scale, &sums);
+            known.push(Partial {
+                column,
+                point: point.clone(),
+                sums,
+            });
         }
     }
 }
@@ -368,7 +368,7 @@ fn sums(
     shape: &VectorShape,
     vector: &Committed,
     form: &LinearForm,
-    known: &mut Vec<Whole>,
+    known: &mut Vec<Partial>,
 ) -> Vec<Simd> {
     let mut sums = Sums::default();
     sums.add_form(shape, vector, form, known);
@@ -420,12 +420,12 @@ fn of_cells(
     Simd::new(tables.into())
 }
 
-/// The value of a form on a vector. What it takes to know of the whole vector is added to `known`.
+/// The value of a form on a vector. What it takes to know of the vector at points is added to `known`.
 pub(crate) fn value(
     shape: &VectorShape,
     vector: &Committed,
     form: &LinearForm,
-    known: &mut Vec<Whole>,
+    known: &mut Vec<Partial>,
 ) -> Extension {
     let mut sums = Sums::default();
     sums.add_form(shape, vector, form, known);
@@ -448,16 +448,19 @@ pub(crate) fn value(
 }
 
 impl Committed {
-    /// The whole vector at a point, of as many coordinates as it has variables; else nothing. What openings that
-    /// claim this value need of it is kept.
-    pub fn at(&mut self, point: &[Extension]) -> Option<Extension> {
-        if point.len() != self.shape.variables {
-            return None;
-        }
-        let whole = whole(&self.shape, self, point);
-        let columns = equality(&point[..self.shape.fold], self.shape.width());
-        let value = dot(&columns, &whole.sums);
-        self.known.push(whole);
-        Some(value)
+    /// The value of a form, where it fits the vector. What openings that claim it need of it is kept.
+    pub fn keep(&mut self, form: &LinearForm) -> Result<Extension, Unfit> {
+        form.check(&self.shape, self.shape.own())?;
+        let mut known = Vec::new();
+        let value = value(&self.shape, self, form, &mut known);
+        self.known.append(&mut known);
+        Ok(value)
+    }
+
+    /// The value alone, for tests.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn value(&self, form: &LinearForm) -> Result<Extension, Unfit> {
+        form.check(&self.shape, self.shape.own())?;
+        Ok(value(&self.shape, self, form, &mut Vec::new()))
     }
 }

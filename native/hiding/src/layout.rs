@@ -24,6 +24,23 @@ impl Shape {
         }
     }
 
+    /// The shape with 2^`rows` rows, for openings that are made seldom and are to be small: codes are long, queries
+    /// few.
+    pub fn of_rows(
+        fresh: &[usize],
+        others: &[Vector],
+        rows: usize,
+        profile: Profile,
+    ) -> Result<Self, ShapeError> {
+        let variables = check(fresh, others)?.max(rows + LEAST_FOLD);
+        if variables > MAX_VARIABLES {
+            return Err(ShapeError::TooLarge(0));
+        }
+        let openings = others.iter().map(|other| other.openings).max();
+        let schedule = Schedule::seldom(rows, variables, openings.unwrap_or(0).max(1), profile);
+        Self::with_schedule(fresh, others, profile, schedule.ok_or(ShapeError::Tails)?)
+    }
+
     fn with_rows(
         fresh: &[usize],
         others: &[Vector],

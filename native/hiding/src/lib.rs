@@ -29,7 +29,9 @@
 //! | `rejection` | why an opening is rejected |
 //! | `schedule` | folds, rates, queries and work by size |
 //! | `shape` | where vectors lie, and what is committed with them |
+//! | `simulator` | openings made from their claim alone, for tests |
 //! | `soundness` | error terms, each with its theorem |
+//! | `space` | ranks over the base field, for tests |
 //! | `statement` | the claim, and what an opening adds to it |
 //! | `tests` | tests that look inside: ranks, a simulator, forgeries, the library |
 //! | `verify` | the verifier |
@@ -66,19 +68,31 @@ mod regime;
 mod rejection;
 mod schedule;
 mod shape;
+#[cfg(any(test, feature = "audit"))]
+mod simulator;
 mod soundness;
+#[cfg(any(test, feature = "audit"))]
+mod space;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use channel::Channel;
+#[cfg(any(test, feature = "audit"))]
+pub use commit::Drawing;
 pub use commit::{CommitError, Committed};
 pub use form::{LinearForm, Unfit};
 pub use opening::Opening;
 pub use prove::ProveError;
-pub use randomness::{Context, NoEntropy, Randomness};
+pub use randomness::{Context, NoEntropy, Randomness, Secret};
 pub use rejection::Rejected;
+#[cfg(any(test, feature = "audit"))]
+pub use schedule::with_queries;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
+#[cfg(any(test, feature = "audit"))]
+pub use simulator::Simulated;
 pub use soundness::Term;
+#[cfg(any(test, feature = "audit"))]
+pub use space::Space;
 pub use statement::{Claim, ClaimError};

@@ -6,10 +6,11 @@
 //!         below the modulus left out
 //! ```
 //!
-//! A mask that is used twice hides nothing. So no interface takes a seed: the operating system is asked
+//! A mask that is used twice hides nothing. So no opening takes a seed: the operating system is asked
 //! each time, and what the opening is about goes into the seed beside its answer, so that a source that
 //! repeats itself (a restored snapshot, a fork) gives equal masks only to openings that are equal in
-//! all of that. Fields are uniform because words are: by rejection, not by a remainder.
+//! all of that. A commitment that outlives its process is made again from a [`Secret`], which its owner
+//! keeps as he keeps the weights: it gives the same masks to the same vector, and its openings are counted. Fields are uniform because words are: by rejection, not by a remainder.
 
 use p3_field::BasedVectorSpace;
 use p3_field::integers::QuotientMap;
@@ -17,6 +18,8 @@ use transcript::{BASE_BYTES, Base, Extension};
 
 /// What the seed is derived for, and for nothing else.
 const PURPOSE: &str = "inferproof sumcheck 1 masks of a hiding opening";
+/// The same, where the seed's entropy is kept.
+const PURPOSE_KEPT: &str = "inferproof sumcheck 1 masks of a commitment that is made again";
 /// Bytes that are taken off the stream at a time.
 const PIECE: usize = 4096;
 
@@ -38,11 +41,18 @@ pub struct Context<'a> {
     pub slot: u64,
 }
 
+/// What the masks of a commitment are made again from. It is not printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret(pub [u8; 32]);
+
 /// A stream of uniform field elements. It is neither copied nor printed.
 pub struct Randomness {
     stream: blake3::OutputReader,
     piece: Box<[u8; PIECE]>,
     used: usize,
+    /// What a test gives in place of all that is uniform.
+    #[cfg(any(test, feature = "audit"))]
+    given: Option<std::vec::IntoIter<Base>>,
 }
 
 impl Randomness {
@@ -50,11 +60,16 @@ impl Randomness {
     pub fn new(context: &Context<'_>) -> Result<Self, NoEntropy> {
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(|_| NoEntropy)?;
-        Ok(Self::derived(&entropy, context))
+        Ok(Self::derived(PURPOSE, &entropy, context))
     }
 
-    fn derived(entropy: &[u8; 32], context: &Context<'_>) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(PURPOSE);
+    /// The masks of a commitment that is made once more. What it is about MUST be all that it depends on.
+    pub fn again(secret: &Secret, context: &Context<'_>) -> Self {
+        Self::derived(PURPOSE_KEPT, &secret.0, context)
+    }
+
+    fn derived(purpose: &str, entropy: &[u8; 32], context: &Context<'_>) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
         hasher.update(entropy);
         for part in [context.statement, context.witness, context.key] {
             hasher.update(part);
@@ -65,13 +80,38 @@ impl Randomness {
             stream: blake3::Hasher::new_keyed(&seed).finalize_xof(),
             piece: Box::new([0; PIECE]),
             used: PIECE,
+            #[cfg(any(test, feature = "audit"))]
+            given: None,
         }
     }
 
     /// Masks that follow from `entropy`: for tests, and for vectors that have to be the same each time.
     #[cfg(any(test, feature = "audit"))]
     pub fn of_seed(entropy: &[u8; 32], context: &Context<'_>) -> Self {
-        Self::derived(entropy, context)
+        Self::derived(PURPOSE, entropy, context)
+    }
+
+    /// Of these bytes no other masks are made.
+    pub fn secret(mut self) -> Secret {
+        let mut bytes = [0; 32];
+        self.stream.fill(&mut bytes);
+        Secret(bytes)
+    }
+
+    /// These elements in place of uniform ones, and zeros after them: for tests that set masks one by one, or
+    /// leave some out. What is drawn of each kind is said by `Shape::drawn`.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn given(elements: Vec<Base>) -> Self {
+        let nothing = [0; 32];
+        let context = Context {
+            statement: &nothing,
+            witness: &nothing,
+            key: &nothing,
+            slot: 0,
+        };
+        let mut randomness = Self::derived(PURPOSE, &nothing, &context);
+        randomness.given = Some(elements.into_iter());
+        randomness
     }
 
     fn word(&mut self) -> u32 {
@@ -87,6 +127,10 @@ impl Randomness {
 
     /// One uniform element of the base field.
     pub fn base(&mut self) -> Base {
+        #[cfg(any(test, feature = "audit"))]
+        if let Some(given) = &mut self.given {
+            return given.next().unwrap_or_default();
+        }
         // More than half of all words count.
         loop {
             let word = self.word() & (u32::MAX >> 1);
@@ -111,7 +155,7 @@ impl Randomness {
 
 #[cfg(test)]
 mod tests {
-    use super::{Context, Randomness};
+    use super::{Context, Randomness, Secret};
     use p3_field::PrimeField32;
     use std::collections::BTreeSet;
     use transcript::Base;
@@ -164,6 +208,19 @@ mod tests {
         // Its negative neighbour: in all equal, the masks are equal too.
         let again = |_| Randomness::of_seed(&[7; 32], &context(1)).bases(64);
         assert_eq!(again(0), again(1));
+    }
+
+    #[test]
+    fn a_commitment_is_made_again_from_its_secret_and_from_no_other() {
+        let secret = Randomness::new(&context(3)).unwrap().secret();
+        let again = |secret: &Secret, slot| Randomness::again(secret, &context(slot)).bases(64);
+        assert_eq!(again(&secret, 0), again(&secret, 0));
+        let others = [
+            again(&Randomness::new(&context(3)).unwrap().secret(), 0),
+            again(&secret, 1),
+            Randomness::of_seed(&secret.0, &context(0)).bases(64),
+        ];
+        assert!(others.iter().all(|other| *other != again(&secret, 0)));
     }
 
     #[test]

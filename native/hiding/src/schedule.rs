@@ -13,6 +13,17 @@ const LAST: usize = 6;
 const ROOM: f64 = 0.625;
 /// Halvings of a first code at most.
 const MAX_RATE: usize = 8;
+/// Bits that each term of the queries has to reach where openings are made seldom: many of them are in one chain.
+const SELDOM_BITS: usize = 107;
+/// Bits of work there.
+const SELDOM_WORK: usize = 18;
+/// log2 of leaves and of elements of first codes, and of leaves of later ones, that an opening is worth which is
+/// made seldom and is to be small.
+const SELDOM_LEAVES: usize = 21;
+const SELDOM_ELEMENTS: usize = 26;
+const SELDOM_LATER: usize = 18;
+/// Halvings of a later code at least.
+const LEAST_LATER: usize = 3;
 
 /// Queries to one code, with proof of work before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +91,53 @@ const fn first_rate(profile: Profile, rows: usize) -> usize {
     }
 }
 
+/// What numbers of queries and lengths of codes are chosen for.
+#[derive(Clone, Copy, Debug)]
+struct Aim {
+    /// Bits that each term of the queries has to reach.
+    bits: usize,
+    /// Bits of work before queries at most.
+    work: usize,
+    /// Halvings of the first codes at least.
+    rate: usize,
+    /// Variables that a later fold takes at most.
+    fold: usize,
+    /// Halvings of a later code of so many rows at most, by their logarithm. With more, lines of the longest
+    /// openings have too many exceptional challenges.
+    later: fn(usize) -> usize,
+}
+
+impl Aim {
+    /// Openings that are made with each proof.
+    fn often(rows: usize, profile: Profile) -> Self {
+        Self {
+            bits: TERM_BITS,
+            work: most_work(profile),
+            rate: first_rate(profile, rows),
+            fold: later_fold(profile, rows),
+            later: if rows > 16 { |_| 10 } else { |_| usize::MAX },
+        }
+    }
+
+    fn seldom_later(rows: usize) -> usize {
+        let rate = SELDOM_LATER.saturating_sub(rows).min(lines(rows));
+        rate.max(LEAST_LATER)
+    }
+
+    /// Openings that are made seldom, of vectors of so many variables at most.
+    fn seldom(rows: usize, variables: usize, profile: Profile) -> Self {
+        let leaves = SELDOM_LEAVES.saturating_sub(rows);
+        let elements = SELDOM_ELEMENTS.saturating_sub(variables);
+        Self {
+            bits: SELDOM_BITS,
+            work: SELDOM_WORK,
+            rate: leaves.min(elements).min(lines(rows)).clamp(2, MAX_RATE),
+            fold: later_fold(profile, rows),
+            later: Self::seldom_later,
+        }
+    }
+}
+
 /// Variables that a later fold takes at most.
 const fn later_fold(profile: Profile, rows: usize) -> usize {
     match rows {
@@ -88,21 +146,56 @@ const fn later_fold(profile: Profile, rows: usize) -> usize {
     }
 }
 
+/// Halvings of a code of so many rows with which its lines have few enough exceptional challenges for a chain
+/// of openings: there are some 2^(16.4 + rows + 5/2·halvings) of them.
+const fn lines(rows: usize) -> usize {
+    28_usize.saturating_sub(rows) * 2 / 5
+}
+
+#[cfg(any(test, feature = "audit"))]
+thread_local! {
+    static QUERIES: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs something that makes schedules, which have so many queries to first codes and two to later ones, and no
+/// work: small ones, of which tests can compute ranks, and which prove nothing.
+#[cfg(any(test, feature = "audit"))]
+pub fn with_queries<T>(count: usize, run: impl FnOnce() -> T) -> T {
+    let before = QUERIES.replace(Some(count));
+    let result = run();
+    QUERIES.set(before);
+    result
+}
+
 impl Schedule {
     /// The schedule for N = 2^`rows`, and tails for so many openings. Nothing if the tails do not fit.
     pub(crate) fn new(rows: usize, openings: usize, profile: Profile) -> Option<Self> {
+        Self::aimed(rows, openings, profile, Aim::often(rows, profile))
+    }
+
+    /// That of openings which are made seldom and are to be small, of vectors of so many variables at most.
+    pub(crate) fn seldom(
+        rows: usize,
+        variables: usize,
+        openings: usize,
+        profile: Profile,
+    ) -> Option<Self> {
+        let aim = Aim::seldom(rows, variables, profile);
+        Self::aimed(rows, openings, profile, aim)
+    }
+
+    fn aimed(rows: usize, openings: usize, profile: Profile, aim: Aim) -> Option<Self> {
         let regime = Regime::of(profile);
-        let most = most_work(profile);
-        let mut rates = first_rate(profile, rows)..=MAX_RATE;
+        let mut rates = aim.rate..=MAX_RATE;
         let (rate, mut queries) = rates.find_map(|rate| {
-            let queries = first_queries(regime, rows, rate, openings, most)?;
+            let queries = first_queries(regime, rows, rate, openings, aim)?;
             Some((rate, queries))
         })?;
-        let fold = later_fold(profile, rows);
         let (mut rounds, mut left) = (Vec::new(), rows);
         while left > LAST {
-            let rate = rate + 2 + (fold - 1) * rounds.len();
-            let fold = fold.min(left);
+            let rate = rate + 2 + (aim.fold - 1) * rounds.len();
+            let fold = aim.fold.min(left);
+            let rate = rate.min((aim.later)(left - fold));
             rounds.push(Round {
                 queries,
                 samples: regime.samples(),
@@ -110,17 +203,34 @@ impl Schedule {
                 rate,
             });
             let message = 1 << (left - fold);
-            queries = self::queries(regime, Rate::new(message, message << rate)?, most)?;
+            queries = self::queries(regime, Rate::new(message, message << rate)?, aim)?;
             left -= fold;
         }
-        Some(Self {
+        let schedule = Self {
             hash: profile.hash(),
             rows,
             rate,
             samples: regime.samples(),
             rounds,
             end: queries,
-        })
+        };
+        #[cfg(any(test, feature = "audit"))]
+        if let Some(count) = QUERIES.get() {
+            return Some(schedule.asked(count));
+        }
+        Some(schedule)
+    }
+
+    /// The same with so many queries to the first codes and two to later ones.
+    #[cfg(any(test, feature = "audit"))]
+    fn asked(mut self, count: usize) -> Self {
+        let queries = self.rounds.iter_mut().map(|round| &mut round.queries);
+        let all = queries.chain([&mut self.end]);
+        for (number, queries) in all.enumerate() {
+            let count = if number == 0 { count } else { 2 };
+            *queries = Queries { count, work: 0 };
+        }
+        self
     }
 
     /// Queries to the first codes.
@@ -145,7 +255,7 @@ fn first_queries(
     rows: usize,
     rate: usize,
     openings: usize,
-    most_work: usize,
+    aim: Aim,
 ) -> Option<Queries> {
     let length = 1_usize << (rows + rate);
     // More queries need more tails, and these more queries.
@@ -156,9 +266,9 @@ fn first_queries(
             return None;
         }
         let code = Rate::new(dimension, length)?;
-        let needed = queries(regime, code, most_work)?;
+        let needed = queries(regime, code, aim)?;
         if needed.count <= found.count {
-            let (count, work) = (found.count, work(regime, code, found.count));
+            let (count, work) = (found.count, work(regime, code, found.count, aim));
             return Some(Queries { count, work });
         }
         found = needed;
@@ -168,18 +278,18 @@ fn first_queries(
 /// The fewest queries that bring their term to its bits with the work that there may be, and the least
 /// work that does with as many. Nothing for a code that is nearly all message: there, a query brings
 /// nothing.
-fn queries(regime: Regime, code: Rate, most_work: usize) -> Option<Queries> {
+fn queries(regime: Regime, code: Rate, aim: Aim) -> Option<Queries> {
     let bits = regime.query_bits(code);
     if bits <= 0.0 {
         return None;
     }
-    let count = ((TERM_BITS - most_work) as f64 / bits).ceil() as usize;
-    let work = work(regime, code, count);
+    let count = ((aim.bits - aim.work) as f64 / bits).ceil() as usize;
+    let work = work(regime, code, count, aim);
     Some(Queries { count, work })
 }
 
 /// The least work that brings the term of so many queries to its bits.
-fn work(regime: Regime, code: Rate, count: usize) -> usize {
-    let work = TERM_BITS as f64 - count as f64 * regime.query_bits(code);
+fn work(regime: Regime, code: Rate, count: usize, aim: Aim) -> usize {
+    let work = aim.bits as f64 - count as f64 * regime.query_bits(code);
     work.ceil().max(0.0) as usize
 }

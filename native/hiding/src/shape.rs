@@ -218,8 +218,7 @@ impl Shape {
         self.vectors.get(vector).map(|vector| vector.fold)
     }
 
-    /// Openings that the uniform half of a vector serves, one value of the whole vector that is known beside
-    /// them; nothing for a vector without such a half. Each opening shows its rows in all columns, and
+    /// Openings that the uniform half of a vector serves, one value of it that is known beside them; nothing for a vector without such a half. Each opening shows its rows in all columns, and
     /// 5·(2·K + 3) equations more; one row is left.
     pub fn served(&self, vector: usize) -> Option<usize> {
         let vector = self.vectors.get(vector)?;
@@ -263,7 +262,7 @@ impl Shape {
     }
 
     /// The index in the joint vector of a cell of a vector.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "audit"))]
     pub(crate) const fn joint_cell(&self, vector: &VectorShape, cell: usize) -> usize {
         let column = cell >> self.rows << (self.fold - vector.fold) | vector.slot;
         column << self.rows | cell & ((1 << self.rows) - 1)

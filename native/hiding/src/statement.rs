@@ -146,7 +146,7 @@ pub(crate) fn add_sample(
 }
 
 /// The weights of all forms as a table of the joint vector.
-#[cfg(test)]
+#[cfg(any(test, feature = "audit"))]
 pub(crate) fn table(shape: &Shape, forms: &[LinearForm]) -> Vec<Extension> {
     let mut table = vec![Extension::ZERO; 1 << shape.joint()];
     for (form, vector) in forms.iter().zip(&shape.vectors) {

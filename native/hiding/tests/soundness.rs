@@ -44,6 +44,32 @@ fn all_terms_together_have_a_hundred_bits_at_every_size() {
     }
 }
 
+/// Of openings that are made seldom, of which there are sixteen in a chain.
+#[test]
+fn seldom_openings_have_a_hundred_and_four_bits_with_any_number_of_rows() {
+    for profile in Profile::COMMITTED {
+        for rows in 7..=MAX_VARIABLES - 2 {
+            for variables in [rows + 2, rows + 8] {
+                if variables > MAX_VARIABLES {
+                    continue;
+                }
+                let vector = beside(&[variables], 0, false);
+                let shape = Shape::of_rows(&[8], &[vector], rows, profile).unwrap();
+                let fold = shape.column_variables(1).unwrap();
+                assert_eq!(shape.variables(1).unwrap() - fold, rows);
+                let terms = shape.soundness();
+                let bits = shape.provable_bits();
+                assert!(bits >= 104.0, "{profile:?} {rows}: {bits} of {terms:?}");
+                let queries = terms.iter().filter(|term| term.name.contains("queries"));
+                assert!(queries.clone().count() >= 2);
+                assert!(queries.clone().all(|term| term.bits >= 107.0));
+            }
+        }
+        let large = Shape::of_rows(&[8], &[beside(&[9], 0, false)], 27, profile);
+        assert_eq!(large.err(), Some(ShapeError::TooLarge(0)));
+    }
+}
+
 #[test]
 fn the_rate_is_the_exact_one_and_not_the_next_power_of_two() {
     // 2^7 rows and the tail at 16 times as many points: about a twelfth, for which the design counts 56

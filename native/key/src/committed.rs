@@ -2,6 +2,7 @@
 
 use crate::error::KeyError;
 use crate::relations::Relations;
+use claim_reduction::Visibility;
 use commitment::columns::Columns;
 use commitment::{Profile, Term};
 use graph::Graph;
@@ -32,7 +33,7 @@ impl Committed {
         if !Profile::COMMITTED.contains(&profile) {
             return Err(KeyError::Version);
         }
-        let relations = Relations::new(graph, contractions)?;
+        let relations = Relations::new(graph, contractions, Visibility::Public)?;
         let columns = Columns::new(relations.variables(), relations.claims(), profile)?;
         Ok(Self { relations, columns })
     }

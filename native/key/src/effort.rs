@@ -1,6 +1,6 @@
 //! What checking a proof asks of a verifier beside contractions and openings, told from the key.
 
-use claim_reduction::{MAX_TABLE_ENTRIES, Plan, Table, known};
+use claim_reduction::{MAX_TABLE_ENTRIES, Plan, Table, Visibility, known};
 use graph::{Graph, Op, elements};
 
 /// Elements that a verifier may be asked to weight, each with an element of the extension field.
@@ -22,12 +22,12 @@ pub(crate) fn entries(plan: &Plan) -> usize {
 /// Elements that are weighted beside those of tables, counted before anything is planned: of
 /// constants that are added; of operand and result where a claim goes from address to address; twice of
 /// an axis along which one place is chosen; of rows that are picked; and
-/// for each claim on an output, an input or on what the verifier computes itself. Claims on one tensor
-/// are compared with one another.
-pub(crate) fn effort(graph: &Graph) -> usize {
+/// for each claim on an output, an input that the verifier has or on what it computes itself. Claims on one
+/// tensor are compared with one another.
+pub(crate) fn effort(graph: &Graph, inputs: Visibility) -> usize {
     let size = |id: usize| graph.tensor(id).map_or(0, |(shape, ..)| elements(shape));
     let first = graph.inputs.len();
-    let known = known(graph);
+    let known = known(graph, inputs);
     let is_known = |id: usize| known.get(id.wrapping_sub(first)) == Some(&true);
     let mut claims = vec![0_usize; graph.tensors()];
     let mut sum = Sum(0);
@@ -77,7 +77,7 @@ pub(crate) fn effort(graph: &Graph) -> usize {
     }
     for (id, &count) in claims.iter().enumerate() {
         sum.add(count.saturating_mul(count.saturating_sub(1)));
-        if id < first || is_known(id) {
+        if id < first && inputs == Visibility::Public || is_known(id) {
             sum.add(count.saturating_mul(size(id)));
         }
     }

@@ -4,30 +4,58 @@ use crate::blocks::blocks;
 use crate::error::KeyError;
 use crate::pads::{LEAST, cut};
 use claim_reduction::padded;
-use commitment::{Block, MatrixPoint, Profile, Size, variables};
+use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
 use hiding::{Shape, Vector};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
+/// Rows of a vector that links open, at least 2^7: with fewer, fresh vectors get no smaller.
+const LEAST_ROWS: usize = 7;
+/// Bits of the number of its columns at least.
+const LEAST_COLUMNS: usize = 2;
+/// Bits of the number of its columns at most, which the smallest column has to have and one more.
+const MOST_FOLD: usize = 8;
+
+/// The vector of weights, in the shape of an opening; the fresh one is number 0.
+pub const WEIGHTS: usize = 1;
+/// Cells of the one column that the fresh vector of a link has.
+pub const LINK_CELLS: usize = 1 << LEAST;
+
 /// Sizes of what is committed to beside a fresh vector.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sizes {
-    pub(crate) matrices: Vec<Size>,
+    matrices: Vec<Size>,
     /// Shapes of the parameters.
-    pub(crate) parameters: Vec<graph::Shape>,
+    parameters: Vec<graph::Shape>,
+    /// How the matrices are cut.
+    blocks: Vec<Block>,
 }
 
 impl Sizes {
-    /// Variables of a parameter's column, its half apart.
-    fn parameters(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn new(matrices: Vec<Size>, parameters: Vec<graph::Shape>) -> Self {
+        Self {
+            blocks: blocks(&matrices),
+            matrices,
+            parameters,
+        }
+    }
+
+    /// Variables of the columns of blocks and parameters, the half apart.
+    fn columns(&self) -> impl Iterator<Item = usize> {
+        let blocks = self.blocks.iter().map(Block::variables);
         let shapes = self.parameters.iter();
-        shapes.map(|shape| own_variables(shape).max(LEAST))
+        blocks.chain(shapes.map(|shape| own_variables(shape).max(LEAST)))
+    }
+
+    /// Variables of the largest of them.
+    pub(crate) fn largest(&self) -> usize {
+        self.columns().max().unwrap_or(0)
     }
 }
 
 /// Coordinates of a point of a tensor.
-fn own_variables(shape: &[usize]) -> usize {
+pub(crate) fn own_variables(shape: &[usize]) -> usize {
     shape.iter().map(|&size| variables(size)).sum()
 }
 
@@ -36,35 +64,59 @@ fn own_variables(shape: &[usize]) -> usize {
 /// the vector's columns. Columns of neither fill the vector, so that the half is whole.
 #[derive(Clone, Debug)]
 pub struct Weights {
+    /// Its blocks are the first columns; parameters follow.
     sizes: Sizes,
-    /// Those of the first columns; parameters follow.
-    blocks: Vec<Block>,
     columns: Vec<usize>,
     /// Coordinates before that of the half.
     before: usize,
 }
 
 impl Weights {
-    /// Places matrices and parameters, for at least so many openings, beside a fresh vector; and the shape of
-    /// both.
-    pub(crate) fn new(
-        sizes: Sizes,
+    /// Places matrices and parameters where links open them, so many times at least: in as few rows as that takes,
+    /// beside a fresh vector of one column with one element; and the shape of both.
+    pub(crate) fn for_links(
+        sizes: &Sizes,
         openings: u32,
-        fresh: &[usize],
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
-        let blocks = blocks(&sizes.matrices);
-        let own = blocks.iter().map(Block::variables);
-        let given: Vec<usize> = own.chain(sizes.parameters()).map(|own| 1 + own).collect();
-        let shape = |columns: &[usize]| {
-            let columns = columns.to_vec();
-            // Not sampled: its pin tells candidates apart.
-            let vector = Vector {
+        let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
+        let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
+        let least = Place::whole(taken, 0);
+        let first = least.saturating_sub(MOST_FOLD).max(LEAST_ROWS);
+        for rows in first..=MAX_VARIABLES {
+            let whole = least.max(rows + LEAST_COLUMNS);
+            if whole > MAX_VARIABLES {
+                break;
+            }
+            let mut columns = given.clone();
+            columns.extend(cut((1 << whole) - taken));
+            let shape = Shape::of_rows(&[LEAST], &[beside(&columns)], rows, profile)?;
+            if shape.served(WEIGHTS).unwrap_or(0) < openings as usize {
+                continue;
+            }
+            let weights = Self {
+                sizes: sizes.clone(),
                 columns,
-                openings: 0,
-                sampled: false,
+                before: whole - rows,
             };
-            Shape::new(fresh, &[vector], profile)
+            return Ok((weights, shape));
+        }
+        Err(KeyError::Openings(openings))
+    }
+
+    /// Places matrices and parameters where proofs open them, so many times at least, beside a fresh vector and that
+    /// of private inputs, where there is one; and the shape of all.
+    pub(crate) fn for_proofs(
+        sizes: &Sizes,
+        openings: u32,
+        (fresh, inputs): (&[usize], Option<&Vector>),
+        profile: Profile,
+    ) -> Result<(Self, Shape), KeyError> {
+        let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
+        let shape = |columns: &[usize]| {
+            let mut others = vec![beside(columns)];
+            others.extend(inputs.cloned());
+            Shape::new(fresh, &others, profile)
         };
         let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
         let mut whole = shape(&given)?.variables(1).unwrap_or_default();
@@ -90,8 +142,7 @@ impl Weights {
                 return Err(KeyError::Openings(openings));
             }
             let weights = Self {
-                sizes,
-                blocks,
+                sizes: sizes.clone(),
                 columns,
                 before,
             };
@@ -110,7 +161,7 @@ impl Weights {
         let size = self.sizes.matrices.get(matrix)?;
         let fits = point.row.len() == variables(size.rows)
             && point.column.len() == variables(size.columns);
-        let own = self.blocks.iter().enumerate();
+        let own = self.sizes.blocks.iter().enumerate();
         let own = own.filter(|(_, block)| block.matrix == matrix);
         fits.then(|| {
             own.map(|(column, block)| {
@@ -129,8 +180,27 @@ impl Weights {
         (point.len() == own).then(|| {
             let mut at = vec![Extension::ZERO; own.max(LEAST) - own];
             at.extend_from_slice(point);
-            self.term(self.blocks.len() + parameter, at, Extension::ONE)
+            self.term(self.sizes.blocks.len() + parameter, at, Extension::ONE)
         })
+    }
+
+    /// All columns of blocks and parameters, each at as many last coordinates of a point as it has.
+    pub(crate) fn all_at(&self, point: &[Extension]) -> impl Iterator<Item = Term> {
+        let own = self.sizes.columns().enumerate();
+        own.map(|(column, own)| {
+            let at = point.iter().skip(point.len().saturating_sub(own));
+            self.term(column, at.copied().collect(), Extension::ONE)
+        })
+    }
+
+    /// Columns of blocks and parameters.
+    pub(crate) fn owned(&self) -> usize {
+        self.sizes.blocks.len() + self.sizes.parameters.len()
+    }
+
+    /// Coordinates before that of the half.
+    pub(crate) const fn before(&self) -> usize {
+        self.before
     }
 
     /// A column at a point of what it holds, outside of its half.
@@ -166,7 +236,7 @@ impl Weights {
                     *cell = uniform();
                 }
             }
-            let block = self.blocks.get(column);
+            let block = self.sizes.blocks.get(column);
             if let Some((block, (size, matrix))) =
                 block.and_then(|block| Some((block, matrices.get(block.matrix)?)))
             {
@@ -181,7 +251,7 @@ impl Weights {
                     }
                 }
             }
-            let shape = column.checked_sub(self.blocks.len());
+            let shape = column.checked_sub(self.sizes.blocks.len());
             if let Some(shape) = shape.and_then(|number| self.sizes.parameters.get(number)) {
                 let count = parameters.len().min(elements(shape));
                 let (given, left) = parameters.split_at(count);
@@ -198,6 +268,15 @@ impl Weights {
     }
 }
 
+/// The vector with these columns. It is not sampled: each opening claims what tells candidates apart.
+fn beside(columns: &[usize]) -> Vector {
+    Vector {
+        columns: columns.to_vec(),
+        openings: 0,
+        sampled: false,
+    }
+}
+
 /// A column at a point with its weight.
 #[derive(Clone, Debug)]
 pub struct Term {
@@ -211,8 +290,7 @@ pub struct Term {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sizes, Weights};
-    use crate::private::WEIGHTS;
+    use super::{Sizes, WEIGHTS, Weights};
     use commitment::columns::evaluate;
     use commitment::{MatrixPoint, Place, Profile, Size};
     use graph::Values;
@@ -235,20 +313,22 @@ mod tests {
     }
 
     fn all() -> Sizes {
-        Sizes {
-            matrices: sizes(),
-            parameters: shapes(),
-        }
+        Sizes::new(sizes(), shapes())
     }
 
     fn placed(openings: u32) -> (Weights, hiding::Shape) {
-        Weights::new(all(), openings, &[10, 9, 8], Profile::Default).unwrap()
+        let fresh = (&[10, 9, 8][..], None);
+        Weights::for_proofs(&all(), openings, fresh, Profile::Default).unwrap()
+    }
+
+    fn for_links(openings: u32) -> (Weights, hiding::Shape) {
+        Weights::for_links(&all(), openings, Profile::Default).unwrap()
     }
 
     #[test]
     fn the_half_of_all_rows_is_uniform_and_nothing_else_is() {
-        for openings in [1, 2, 9] {
-            let (weights, shape) = placed(openings);
+        let of_proofs = [1, 2, 9].map(placed);
+        for (weights, shape) in of_proofs.into_iter().chain([1, 2, 100].map(for_links)) {
             let whole = shape.variables(WEIGHTS).unwrap();
             let rows = whole - shape.column_variables(WEIGHTS).unwrap();
             let (places, taken) = Place::stacked(weights.columns(), whole);
@@ -331,7 +411,7 @@ mod tests {
         let weigh = |(weight, &value): (Extension, &i32)| weight * Extension::from_i32(value);
         let expected: Extension = products.zip(&values).map(weigh).sum();
         let own = weights.parameter(0, &point).unwrap();
-        assert_eq!(own.column, weights.blocks.len());
+        assert_eq!(own.column, weights.sizes.blocks.len());
         assert_eq!(own.weight, Extension::ONE);
         assert_eq!(evaluate(&columns[own.column], &own.point), expected);
         let point = transcript.point(2);
@@ -360,7 +440,47 @@ mod tests {
             assert!(variables > last);
             last = variables;
         }
-        let many = Weights::new(all(), 1 << 30, &[10], Profile::Default);
+        let many = Weights::for_proofs(&all(), 1 << 30, (&[10], None), Profile::Default);
         assert!(many.is_err());
+    }
+
+    #[test]
+    fn links_open_as_few_rows_as_serve_their_openings() {
+        let rows = |openings| {
+            let (_, shape) = for_links(openings);
+            assert!(shape.served(WEIGHTS).unwrap() >= openings as usize);
+            shape.variables(WEIGHTS).unwrap() - shape.column_variables(WEIGHTS).unwrap()
+        };
+        let found = [1, 2, 20, 200, 1025].map(rows);
+        assert!(found.is_sorted());
+        assert_eq!(found[4], 17);
+        // Half as many rows serve fewer.
+        assert!(rows(500) < 17);
+        assert!(Weights::for_links(&all(), 1 << 30, Profile::Default).is_err());
+    }
+
+    #[test]
+    fn columns_are_the_same_at_one_point_in_every_vector() {
+        let values: Vec<i8> = (0..elements())
+            .map(|at| (at * 91 % 251) as u8 as i8)
+            .collect();
+        let parameters: Vec<i32> = (0..364).map(|at| at * 9973 % 1009 - 500).collect();
+        let given = Values {
+            weights: &values,
+            parameters: &parameters,
+        };
+        let mut transcript = Transcript::new();
+        let point = transcript.point(all().largest());
+        let at = |(weights, _): (Weights, hiding::Shape)| -> Vec<Extension> {
+            let columns = weights.cells(&given, || Base::ONE);
+            let terms = weights.all_at(&point);
+            terms
+                .map(|term| evaluate(&columns[term.column], &term.point))
+                .collect()
+        };
+        let found = at(placed(2));
+        assert_eq!(found.len(), placed(2).0.owned());
+        assert_eq!(at(for_links(2)), found);
+        assert_eq!(at(for_links(200)), found);
     }
 }

@@ -6,20 +6,24 @@
 //!
 //! A key names one of two modes. In the clear one, the results of contractions travel in the clear; in the
 //! committed one, which is experimental, columns of the non-linear operations are committed to. Keys of
-//! the private mode, [`PrivateKey`], are apart: only tests use it yet. The normative texts are
+//! the private mode, [`PrivateKey`], are apart. The normative texts are
 //! `specs/sumcheck-proof.md`, `specs/committed-mode.md` and `specs/private-mode.md`.
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `account` | the error terms of the private mode, links included |
 //! | `blocks` | how matrices are cut, so that the vector of weights is small |
 //! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
+//! | `inputs` | where private inputs lie |
+//! | `kinds` | what commitments of the private mode are for, and how often each is opened |
 //! | `layout` | where weights and parameters lie among the columns of the private mode |
 //! | `mode` | the modes, with their names and protocols |
 //! | `pads` | where pads lie among the columns of the private mode |
 //! | `parts` | a key's bytes taken apart |
 //! | `private` | keys of the private mode |
+//! | `proofs` | what proofs under a key of the private mode are made of |
 //! | `public` | what a proof is about, apart from the key |
 //! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
 //! | `subject` | what lookups and reduction need of a key of any kind |
@@ -43,28 +47,37 @@
     )
 )]
 
+mod account;
 mod blocks;
 mod committed;
 mod effort;
 mod error;
+mod inputs;
+mod kinds;
 mod layout;
 mod mode;
 mod pads;
 mod parts;
 mod private;
+mod proofs;
 mod public;
 mod relations;
 mod subject;
 mod verifying_key;
 
+pub use account::MAX_LINKS;
 pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
+pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};
+pub use kinds::{Kind, Openings, WeightVector};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
-pub use layout::{Term, Weights};
-pub use mode::Mode;
+pub use layout::{LINK_CELLS, Term, WEIGHTS, Weights};
+pub use mode::{LINK_PROTOCOL, Mode};
 pub use pads::Pads;
-pub use private::{PrivateKey, WEIGHTS};
+pub use parts::mode_of;
+pub use private::{Opened, PrivateKey};
+pub use proofs::Proofs;
 pub use public::Public;
 pub use relations::Relations;
 pub use subject::Subject;

@@ -8,11 +8,14 @@ pub enum Mode {
     /// The columns of non-linear operations are committed to.
     Committed,
     /// They are, and a proof shows nothing of them or of the weights. It has keys of its own,
-    /// [`PrivateKey`], and is not offered by name yet.
+    /// [`PrivateKey`].
     ///
     /// [`PrivateKey`]: crate::PrivateKey
     Private,
 }
+
+/// Name and version of what ties commitments of the private mode together, as transcripts of links begin.
+pub const LINK_PROTOCOL: &[u8] = b"inferproof sumcheck 1 private link";
 
 impl Mode {
     /// All of them.

@@ -1,6 +1,7 @@
 //! A key's bytes taken apart, and put together.
 
 use crate::error::KeyError;
+use crate::kinds::Openings;
 use crate::mode::Mode;
 use commitment::{Profile, Reader, Root};
 use transcript::{Extension, write_extension};
@@ -17,12 +18,18 @@ pub(crate) struct Parts<'a> {
     pub(crate) profile: Profile,
     /// The weight commitment.
     pub(crate) root: Root,
-    /// Openings that the commitment is to serve, in a key of the private mode.
-    pub(crate) openings: Option<u32>,
+    /// How often its commitments may be opened, in a key of the private mode.
+    pub(crate) openings: Option<Openings>,
     /// Values of the binding evaluation.
     pub(crate) values: Vec<Extension>,
     /// The bytes of the graph.
     pub(crate) graph: &'a [u8],
+}
+
+/// The mode that a key's bytes name, of which nothing else is read.
+pub fn mode_of(bytes: &[u8]) -> Option<Mode> {
+    let after = bytes.get(MAGIC.len() + size_of::<u32>()..)?;
+    Mode::from_code(*after.first()?)
 }
 
 impl<'a> Parts<'a> {
@@ -44,7 +51,11 @@ impl<'a> Parts<'a> {
         let root = reader.array()?;
         let openings = match mode {
             Mode::Clear | Mode::Committed => None,
-            Mode::Private => Some(reader.word()?),
+            Mode::Private => Some(Openings {
+                key: reader.word()?,
+                links: reader.word()?,
+                proofs: reader.word()?,
+            }),
         };
         let count = reader.word()? as usize;
         Ok(Self {
@@ -79,7 +90,9 @@ impl<'a> Parts<'a> {
         out.push(self.profile.code());
         out.extend_from_slice(&self.root);
         if let Some(openings) = self.openings {
-            out.extend_from_slice(&openings.to_le_bytes());
+            for count in [openings.key, openings.links, openings.proofs] {
+                out.extend_from_slice(&count.to_le_bytes());
+            }
         }
         out.extend_from_slice(values);
         out.extend_from_slice(self.graph);

@@ -1,42 +1,41 @@
 //! Keys of the private mode.
 //!
 //! ```text
-//! key = magic ‖ version ‖ 3 ‖ profile ‖ root ‖ openings ‖ pin ‖ graph
+//! key = magic ‖ version ‖ 3 ‖ profile ‖ root ‖ openings of each kind ‖ pin ‖ graph
 //! ```
 //!
-//! The root is that of a hiding commitment to the weights and parameters, whose uniform half serves a number of openings.
-//! The *pin* is the value of the whole vector of weights, its uniform half included, at one point that
-//! is drawn from all else in the key. It shows nothing, since the half makes it uniform; each opening
-//! claims it, and so stands for the one vector of weights that has it. Where a root has one candidate, in
+//! The root is that of a hiding commitment to the weights and parameters, whose uniform half serves a number of
+//! openings. Links open it, and tie other commitments to the same weights to it, which proofs open. The
+//! *pin* is the value of the whole vector of weights, its uniform half included, at one point that
+//! is drawn from all else in the key. It shows nothing, since the half makes it uniform; each opening of this
+//! commitment claims it, and so stands for the one vector of weights that has it. Where a root has one candidate, in
 //! unique decoding, there is none.
 
 use crate::error::KeyError;
-use crate::layout::{Sizes, Weights};
+use crate::kinds::{Kind, Openings, WeightVector};
 use crate::mode::Mode;
-use crate::pads::Pads;
 use crate::parts::Parts;
+use crate::proofs::{Groundwork, Proofs};
 use crate::public::Public;
 use crate::relations::Relations;
-use crate::subject::{Subject, begin};
-use commitment::{Profile, Root, Security, Size, Term, challenge_bits};
+use crate::subject::{Given, Subject, begin};
+use claim_reduction::Visibility;
+use commitment::{Profile, Root};
 use graph::Graph;
-use hiding::Shape;
-use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
+use layers::{Contraction, check_cost, check_key_size};
 use p3_field::PrimeCharacteristicRing;
+use std::sync::OnceLock;
 use transcript::{Extension, Site, Transcript};
-
-/// The vector of weights, in the shape of an opening; the fresh one is number 0.
-pub const WEIGHTS: usize = 1;
 
 /// A key of the private mode.
 pub struct PrivateKey {
-    graph: Graph,
-    contractions: Vec<Contraction>,
-    relations: Relations,
-    pads: Pads,
-    weights: Weights,
-    shape: Shape,
-    openings: u32,
+    pub(crate) ground: Groundwork,
+    openings: Openings,
+    of_key: WeightVector,
+    of_links: Option<WeightVector>,
+    pub(crate) public: Proofs,
+    /// Made when it is asked for.
+    private: OnceLock<Result<Proofs, KeyError>>,
     root: Root,
     pin_point: Vec<Extension>,
     pin: Option<Extension>,
@@ -44,40 +43,37 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// A key without a commitment, for one that is to serve at least so many openings: root and pin are zeros,
-    /// for which nobody knows weights.
-    pub fn new(graph: Graph, profile: Profile, openings: u32) -> Result<Self, KeyError> {
-        if !Profile::COMMITTED.contains(&profile) {
-            return Err(KeyError::Version);
+    /// A key without a commitment, whose commitments are opened so often: root and pin are zeros, for which
+    /// nobody knows weights.
+    pub fn new(graph: Graph, profile: Profile, openings: Openings) -> Result<Self, KeyError> {
+        let ground = Groundwork::new(graph, profile)?;
+        if !openings.possible() {
+            return Err(KeyError::Openings(openings.key));
         }
-        if openings == 0 || openings as usize > hiding::MAX_OPENINGS {
-            return Err(KeyError::Openings(openings));
-        }
-        let contractions = contractions(&graph);
-        if contractions.is_empty() {
-            return Err(KeyError::NoWeights);
-        }
-        if !affordable(&contractions) {
-            return Err(KeyError::Operands);
-        }
-        let relations = Relations::new(&graph, &contractions)?;
-        let spares = relation::Shape::new(relations.products()).spares();
-        let pads = Pads::new(relations.variables().len(), relations.sent() + spares);
-        let fresh = [relations.variables(), pads.columns()].concat();
-        let sizes: Vec<Size> = contractions.iter().map(|each| each.size).collect();
-        let parameters = graph.parameters().map(|(_, node)| node.shape.clone());
-        let sizes = Sizes {
-            matrices: sizes,
-            parameters: parameters.collect(),
+        let public = Proofs::new(&ground, Visibility::Public, openings.proofs)?;
+        Self::with(ground, public, openings)
+    }
+
+    /// That with the openings that keys are to have: so many as a market asks for, whatever the graph's size.
+    pub fn standard(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        let ground = Groundwork::new(graph, profile)?;
+        let public = Proofs::new(&ground, Visibility::Public, Openings::LEAST_PROOFS)?;
+        let openings = Openings::standard(public.served());
+        let public = public.serving(&ground, openings.proofs)?;
+        Self::with(ground, public, openings)
+    }
+
+    fn with(ground: Groundwork, public: Proofs, openings: Openings) -> Result<Self, KeyError> {
+        let of_links = match openings.links {
+            0 => None,
+            links => Some(ground.for_links(links)?),
         };
-        let (weights, shape) = Weights::new(sizes, openings, &fresh, profile)?;
         let key = Self {
-            graph,
-            contractions,
-            relations,
-            pads,
-            weights,
-            shape,
+            of_key: ground.for_links(openings.key)?,
+            of_links,
+            ground,
+            public,
+            private: OnceLock::new(),
             openings,
             root: [0; 32],
             pin_point: Vec::new(),
@@ -103,13 +99,13 @@ impl PrivateKey {
         if !self.profile().binds() {
             return Vec::new();
         }
-        let graph = self.graph.encode();
+        let graph = self.ground.graph.encode();
         let bare = self.parts(*root, Vec::new(), &graph).without_values();
         let bare: [u8; 32] = blake3::hash(&bare).into();
         let mut transcript = Transcript::new();
         transcript.absorb(Site::Protocol, Mode::Private.protocol());
         transcript.absorb(Site::Commitment, &bare);
-        transcript.point(self.shape.variables(WEIGHTS).unwrap_or_default())
+        transcript.point(self.of_key.variables())
     }
 
     fn parts<'a>(&self, root: Root, values: Vec<Extension>, graph: &'a [u8]) -> Parts<'a> {
@@ -126,7 +122,8 @@ impl PrivateKey {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let values = self.pin.into_iter().collect();
-        self.parts(self.root, values, &self.graph.encode()).encode()
+        self.parts(self.root, values, &self.ground.graph.encode())
+            .encode()
     }
 
     /// The key of these bytes. What it may cost is counted before anything is made of it.
@@ -135,7 +132,8 @@ impl PrivateKey {
         let parts = Parts::decode(bytes, &[Mode::Private])?;
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
-        let key = Self::new(graph, parts.profile, parts.openings.unwrap_or(0))?;
+        let openings = parts.openings.ok_or(KeyError::Malformed)?;
+        let key = Self::new(graph, parts.profile, openings)?;
         match (key.profile().binds(), &parts.values[..]) {
             (true, &[pin]) => Ok(key.with_commitment(parts.root, pin)),
             (false, []) => Ok(key.with_commitment(parts.root, Extension::ZERO)),
@@ -145,40 +143,63 @@ impl PrivateKey {
 
     /// The profile.
     pub const fn profile(&self) -> Profile {
-        self.shape.profile()
+        self.ground.profile
     }
 
     /// The graph.
     pub const fn graph(&self) -> &Graph {
-        &self.graph
+        &self.ground.graph
     }
 
-    /// What lookups and reduction are made of.
+    /// What proofs are made of; why there are none where the graph has no plan for such inputs.
+    pub fn proofs(&self, inputs: Visibility) -> Result<&Proofs, &KeyError> {
+        let of_private = || Proofs::of_private(&self.ground, self.openings.proofs);
+        match inputs {
+            Visibility::Public => Ok(&self.public),
+            Visibility::Private => self.private.get_or_init(of_private).as_ref(),
+        }
+    }
+
+    /// What lookups and reduction are made of, where inputs are public.
     pub const fn relations(&self) -> &Relations {
-        &self.relations
+        self.public.relations()
     }
 
-    /// Where the pads lie, in the fresh vector behind the columns of the relations.
-    pub const fn pads(&self) -> &Pads {
-        &self.pads
+    /// How often commitments may be opened.
+    pub const fn openings(&self) -> Openings {
+        self.openings
     }
 
-    /// Where the weights lie.
-    pub const fn weights(&self) -> &Weights {
-        &self.weights
+    /// How often one of a kind may be; 0 where the key has none of it.
+    pub fn openings_of(&self, kind: Kind) -> u32 {
+        self.vector(kind).map_or(0, WeightVector::openings)
     }
 
-    /// The shape of an opening.
-    pub const fn shape(&self) -> &Shape {
-        &self.shape
+    /// The vector of weights as commitments of a kind have it; nothing where the key has none of it.
+    pub fn vector(&self, kind: Kind) -> Option<&WeightVector> {
+        match kind.inputs() {
+            Some(inputs) => self.proofs(inputs).ok().map(Proofs::weights),
+            None if kind == Kind::Key => Some(&self.of_key),
+            None => self.of_links.as_ref(),
+        }
     }
 
-    /// Openings that the commitment to the weights serves.
-    pub fn served(&self) -> usize {
-        self.shape.served(WEIGHTS).unwrap_or(0)
+    /// That of its own commitment.
+    pub const fn of_key(&self) -> &WeightVector {
+        &self.of_key
     }
 
-    /// The weight commitment.
+    /// That of epochs for proofs of public inputs.
+    pub const fn of_proofs(&self) -> &WeightVector {
+        self.public.weights()
+    }
+
+    /// Coordinates of a point at which all columns of weights and parameters are asked for.
+    pub fn point_variables(&self) -> usize {
+        self.ground.sizes.largest()
+    }
+
+    /// Its own weight commitment.
     pub const fn root(&self) -> Root {
         self.root
     }
@@ -193,42 +214,54 @@ impl PrivateKey {
         self.digest
     }
 
-    /// What is proven about the soundness of proofs for this key, hash and transcript being ideal. What lies
-    /// between the commitments and their opening counts once for each candidate.
-    pub fn security(&self) -> Security {
-        let candidates = self.shape.candidate_bits();
-        let mut terms = self.relations.security();
-        terms.extend(relation::Shape::new(self.relations.products()).security());
-        // The equations, three of the relation proof, claims on columns, matrices and parameters, and the pin.
-        let parameters = self.graph.parameters().count();
-        let claims = self.relations.claims() + self.contractions.len() + parameters + 1;
-        let forms = self.relations.checks() + 3 + claims;
-        let batching = challenge_bits() as f64 - (forms as f64).log2();
-        terms.push(Term::new("batching of equations and claims", batching));
-        let outer = |term: Term| Term::new(term.name, term.bits - candidates);
-        let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
-        if self.pin.is_some() {
-            // Two candidates that differ agree at the point with at most variables / |E|.
-            let variables = self.shape.variables(WEIGHTS).unwrap_or(1) as f64;
-            let bits = challenge_bits() as f64 - variables.log2() + 1.0 - 2.0 * candidates;
-            terms.push(Term::new("weights: pin", bits));
+    /// A digest of all but root and pin.
+    pub fn digest_without_commitment(&self) -> [u8; 32] {
+        let graph = self.ground.graph.encode();
+        let bare = self.parts([0; 32], Vec::new(), &graph);
+        blake3::hash(&bare.without_values()).into()
+    }
+
+    /// What a proof is made under that opens the commitment of this digest.
+    pub const fn under(&self, commitment: [u8; 32]) -> Opened<'_> {
+        Opened {
+            key: self,
+            commitment,
+            input_root: None,
         }
-        let opening = self.shape.soundness().into_iter();
-        terms.extend(opening.map(|term| Term::new(format!("opening: {}", term.name), term.bits)));
-        Security::new(self.profile(), terms)
     }
 }
 
-impl Subject for PrivateKey {
+/// A key with the commitment that a proof opens.
+#[derive(Clone, Copy)]
+pub struct Opened<'a> {
+    /// The key.
+    pub key: &'a PrivateKey,
+    /// The digest of the commitment, which binds the key and all that leads from it to the commitment.
+    pub commitment: [u8; 32],
+    /// The root of the vector of inputs, where they are private.
+    pub input_root: Option<Root>,
+}
+
+impl Opened<'_> {
+    /// The same for private inputs under this root, if there is one.
+    #[must_use]
+    pub const fn with_inputs(mut self, root: Option<Root>) -> Self {
+        self.input_root = root;
+        self
+    }
+}
+
+impl Subject for Opened<'_> {
     fn graph(&self) -> &Graph {
-        &self.graph
+        &self.key.ground.graph
     }
 
     fn contractions(&self) -> &[Contraction] {
-        &self.contractions
+        &self.key.ground.contractions
     }
 
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(Mode::Private, &self.digest, public, transcript);
+        let given = self.input_root.as_ref().map_or(Given::Inputs, Given::Root);
+        begin(Mode::Private, &self.commitment, public, given, transcript);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::effort::{MAX_EFFORT, effort, entries};
 use crate::error::KeyError;
-use claim_reduction::{Counter, LookupClaim, MIN_VARIABLES, Plan, Problem, Table};
+use claim_reduction::{Counter, LookupClaim, MIN_VARIABLES, Plan, Problem, Table, Visibility};
 use commitment::{Term, challenge_bits};
 use graph::Graph;
 use layers::Contraction;
@@ -10,7 +10,8 @@ use lookup::Argument;
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
-/// What is committed to and looked up, derived from a graph by both sides alike.
+/// What is committed to and looked up, derived from a graph by both sides alike, for inputs that are public or
+/// private.
 pub struct Relations {
     plan: Plan,
     argument: Argument,
@@ -23,12 +24,16 @@ pub struct Relations {
 }
 
 impl Relations {
-    pub(crate) fn new(graph: &Graph, contractions: &[Contraction]) -> Result<Self, KeyError> {
-        let effort = effort(graph);
+    pub(crate) fn new(
+        graph: &Graph,
+        contractions: &[Contraction],
+        inputs: Visibility,
+    ) -> Result<Self, KeyError> {
+        let effort = effort(graph, inputs);
         if effort > MAX_EFFORT {
             return Err(KeyError::Work);
         }
-        let plan = Plan::new(graph)?;
+        let plan = Plan::new(graph, inputs)?;
         if effort + entries(&plan) > MAX_EFFORT {
             return Err(KeyError::Work);
         }

@@ -2,6 +2,7 @@
 
 use crate::mode::Mode;
 use crate::public::Public;
+use commitment::Root;
 use graph::Graph;
 use layers::Contraction;
 use transcript::{Site, Transcript};
@@ -16,16 +17,29 @@ pub trait Subject {
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript);
 }
 
+/// What a verifier is given of inputs.
+#[derive(Clone, Copy)]
+pub(crate) enum Given<'a> {
+    /// Themselves.
+    Inputs,
+    /// The root of their vector.
+    Root(&'a Root),
+}
+
 /// Absorbs what proofs of every mode begin with.
 pub(crate) fn begin(
     mode: Mode,
     digest: &[u8; 32],
     public: &Public<'_>,
+    given: Given<'_>,
     transcript: &mut Transcript,
 ) {
     transcript.absorb(Site::Protocol, mode.protocol());
     transcript.absorb(Site::Key, digest);
     transcript.absorb(Site::Statement, &public.statement);
-    transcript.absorb_integers(Site::Inputs, public.inputs);
+    match given {
+        Given::Inputs => transcript.absorb_integers(Site::Inputs, public.inputs),
+        Given::Root(root) => transcript.absorb(Site::InputRoot, root),
+    }
     transcript.absorb_integers(Site::Outputs, public.outputs);
 }

@@ -5,7 +5,7 @@ use crate::error::KeyError;
 use crate::mode::Mode;
 use crate::parts::Parts;
 use crate::public::Public;
-use crate::subject::{Subject, begin};
+use crate::subject::{Given, Subject, begin};
 use commitment::{BindingEvaluation, Profile, Root, Scheme, Security, Size};
 use graph::Graph;
 use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
@@ -175,7 +175,7 @@ impl VerifyingKey {
 
     /// Absorbs what proofs of both modes begin with.
     pub fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(self.mode(), &self.digest, public, transcript);
+        begin(self.mode(), &self.digest, public, Given::Inputs, transcript);
     }
 
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
@@ -200,6 +200,6 @@ impl Subject for VerifyingKey {
     }
 
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(self.mode(), &self.digest, public, transcript);
+        begin(self.mode(), &self.digest, public, Given::Inputs, transcript);
     }
 }

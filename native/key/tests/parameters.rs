@@ -1,10 +1,10 @@
 //! Keys of graphs with parameters: what they are planned by, and which modes refuse them.
 #![allow(missing_docs)]
 
-use claim_reduction::{Role, known};
+use claim_reduction::{Role, Visibility, known};
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Mode, PrivateKey, VerifyingKey};
+use key::{KeyError, Mode, Openings, PrivateKey, VerifyingKey};
 
 /// (a weight of x) + 3·(a constant of 2, plus a parameter), with a node that hides the parameter.
 fn parts(parameter: bool) -> Parts {
@@ -51,14 +51,25 @@ fn parts(parameter: bool) -> Parts {
 }
 
 fn private(parts: Parts) -> Result<PrivateKey, KeyError> {
-    PrivateKey::new(Graph::new(parts).unwrap(), Profile::Default, 1)
+    let openings = Openings {
+        key: 1,
+        links: 0,
+        proofs: 1,
+    };
+    PrivateKey::new(Graph::new(parts).unwrap(), Profile::Default, openings)
 }
 
 #[test]
 fn what_reads_a_parameter_is_not_known_and_what_reads_a_constant_is() {
     let graph = |parameter| Graph::new(parts(parameter)).unwrap();
-    assert_eq!(known(&graph(true)), [false, true, false, false, false]);
-    assert_eq!(known(&graph(false)), [false, true, true, true, false]);
+    assert_eq!(
+        known(&graph(true), Visibility::Public),
+        [false, true, false, false, false]
+    );
+    assert_eq!(
+        known(&graph(false), Visibility::Public),
+        [false, true, true, true, false]
+    );
     let key = private(parts(true)).unwrap();
     let roles = &key.relations().plan().roles;
     assert_eq!(roles[2], Role::Parameter(0));

@@ -1,20 +1,25 @@
 //! Measures the private mode beside the committed one, on a graph with its weights and inputs from files.
 //!
-//! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [OPENINGS [profile]]` reads
-//! what `measure_committed` reads. A key is made for so many openings. Times are medians of this thread's
+//! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile]]` reads
+//! what `measure_committed` reads. Keys serve what keys are to serve. Times are medians of this thread's
 //! processor time.
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
-use commitment::Profile;
-use graph::{Graph, elements};
-use key::{Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
-use prover::{Phase, ProvingKey, Watch, private};
+use commitment::{Profile, Writer};
+use graph::{Graph, Values, elements};
+use key::{Kind, Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
+use prover::private::{Epoch, ProvingKey};
+use prover::{Phase, Watch};
+use std::cell::Cell;
 use timing::{median, nanoseconds, timed};
+use verifier::private::{Known, verify_knowing};
 
 const STATEMENT: [u8; 32] = [7; 32];
 /// Verifications that one figure is the mean of.
 const REPEATS: usize = 3;
+/// Keys that are read and links that are made.
+const LINKS: u64 = 5;
 
 type Inputs<'a> = Vec<&'a [i32]>;
 type Proved = (Vec<Vec<i32>>, Vec<u8>);
@@ -22,9 +27,9 @@ type Proved = (Vec<Vec<i32>>, Vec<u8>);
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let prefix = arguments.next().unwrap();
-    let openings = arguments
+    let samples = arguments
         .next()
-        .map_or(16, |number| number.parse().unwrap());
+        .map_or(12, |number| number.parse().unwrap());
     let only = arguments.next().unwrap_or_default();
     let read = |kind: &str| std::fs::read(format!("{prefix}.{kind}")).unwrap();
     let graph = Graph::decode(&read("graph")).unwrap();
@@ -36,7 +41,7 @@ fn main() {
     let sizes: Vec<usize> = graph.inputs.iter().map(|i| elements(&i.shape)).collect();
     let samples: Vec<Inputs<'_>> = words
         .chunks_exact(sizes.iter().sum())
-        .take(openings as usize)
+        .take(samples)
         .map(|mut rest| {
             let mut take = |&size: &usize| {
                 let (own, tail) = rest.split_at(size);
@@ -51,7 +56,7 @@ fn main() {
             continue;
         }
         println!("{prefix} {}", profile.name());
-        let committed = ProvingKey::new(Mode::Committed, graph.clone(), &weights, profile);
+        let committed = prover::ProvingKey::new(Mode::Committed, graph.clone(), &weights, profile);
         let committed = committed.unwrap();
         let key = VerifyingKey::decode(&committed.verifying_key().encode()).unwrap();
         measure(
@@ -60,31 +65,92 @@ fn main() {
             |inputs, watch| committed.prove(inputs, STATEMENT, watch).unwrap(),
             |public, proof| verifier::verify(&key, public, proof).unwrap(),
         );
-        let mut times = Vec::new();
-        let hidden = timed(&mut times, 1, || {
-            private::ProvingKey::new(graph.clone(), &weights, profile, openings).unwrap()
+        let (key, epoch) = prepared(&graph, &weights, profile);
+        let read = PrivateKey::decode(&key.private_key().encode()).unwrap();
+        let slot = Cell::new(0);
+        let prove = |inputs: &[&[i32]], watch: Watch<'_>| {
+            watch(Phase::Execute);
+            let run = key.run(inputs).unwrap();
+            let proof = epoch.prove(&run, inputs, STATEMENT, slot.get(), watch);
+            slot.set(slot.get() + 1);
+            (run.outputs().to_vec(), proof.unwrap())
+        };
+        let known = Known::default();
+        measure("private", &samples, prove, |public, proof| {
+            verify_knowing(&read, &known, public, proof).unwrap();
         });
-        let key = PrivateKey::decode(&hidden.private_key().encode()).unwrap();
-        let variables = |vector| key.shape().variables(vector).unwrap();
+        let one = epoch_of(&key, &epoch);
+        let prove = |inputs: &[&[i32]], watch: Watch<'_>| {
+            let run = key.run(inputs).unwrap();
+            let proof = one.prove(&run, inputs, STATEMENT, 0, watch);
+            (run.outputs().to_vec(), proof.unwrap())
+        };
+        println!("  and with links that are not known:");
+        measure("private", &samples[..1], prove, |public, proof| {
+            verifier::private::verify(&read, public, proof).unwrap();
+        });
+    }
+}
+
+/// Another epoch like this one.
+fn epoch_of(key: &ProvingKey, epoch: &Epoch) -> Epoch {
+    let first = key.begin(LINKS + 1, &mut |_| true).unwrap();
+    match epoch.links().len() {
+        1 => first,
+        _ => first.begin(0, &mut |_| true).unwrap(),
+    }
+}
+
+/// A key and an epoch for proofs, and what they take.
+fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epoch) {
+    let values = Values {
+        weights,
+        parameters: &[],
+    };
+    let mut times = [const { Vec::new() }; 4];
+    let (made, secret) = timed(&mut times[0], 1, || {
+        ProvingKey::new(graph.clone(), &values, profile).unwrap()
+    });
+    let bytes = made.private_key().encode();
+    for kind in Kind::ALL {
+        let Some(vector) = made.private_key().vector(kind) else {
+            continue;
+        };
+        let shape = vector.shape();
         println!(
-            "  private: witness 2^{}, weights 2^{}, serves {} openings of {} rows, commit {:.2} ms, \
-             {} padded elements, {} products, bits {:.1}",
-            variables(0),
-            variables(WEIGHTS),
-            key.served(),
-            key.shape().queries(),
-            times[0] / 1e6,
-            key.relations().sent(),
-            key.relations().products(),
-            key.security().provable_bits,
-        );
-        measure(
-            "private",
-            &samples,
-            |inputs, watch| hidden.prove(inputs, STATEMENT, 0, watch).unwrap(),
-            |public, proof| verifier::private::verify(&key, public, proof).unwrap(),
+            "  {kind:?}: {} openings, weights 2^{} in 2^{} columns, fresh 2^{}, {} queries",
+            vector.openings(),
+            vector.variables(),
+            shape.column_variables(WEIGHTS).unwrap(),
+            shape.variables(0).unwrap(),
+            shape.queries(),
         );
     }
+    println!("  bits {:.1}", made.private_key().security().provable_bits);
+    let mut epoch = None;
+    for slot in 0..LINKS {
+        let load = || ProvingKey::load(&bytes, &values, secret, &[]).unwrap();
+        let key = timed(&mut times[1], 1, load);
+        let first = timed(&mut times[2], 1, || key.begin(slot, &mut |_| true).unwrap());
+        epoch = Some(if first.proves() {
+            first
+        } else {
+            timed(&mut times[3], 1, || first.begin(0, &mut |_| true).unwrap())
+        });
+    }
+    let [made_in, read, first, second] = times.each_mut().map(|times| median(times) / 1e6);
+    let epoch = epoch.unwrap();
+    println!(
+        "  key made {made_in:.0} ms, read {read:.0} ms; first epoch {first:.0} ms, epoch of an epoch {second:.0} ms"
+    );
+    let mut parent = Kind::Key;
+    for link in epoch.links() {
+        let mut bytes = Writer::default();
+        link.write(made.private_key(), parent, &mut bytes);
+        println!("  link of {parent:?}: {} B", bytes.bytes.len());
+        parent = link.kind;
+    }
+    (made, epoch)
 }
 
 /// Proves and verifies each sample, and prints medians.

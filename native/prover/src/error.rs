@@ -42,9 +42,32 @@ pub enum ProveError {
     /// What was sent under pads cannot be followed, which happens by chance only.
     #[error("what was sent cannot be followed: {0}")]
     Recording(verifier::Rejection),
-    /// The commitment to the weights has been opened as often as it serves.
-    #[error("the commitment to the weights serves {0} openings, and they are made")]
-    Spent(usize),
+    /// There is no opening of this number.
+    #[error("opening {slot} is not among the {openings} that the commitment has for this")]
+    Slot {
+        /// The number.
+        slot: u64,
+        /// How many there are.
+        openings: u64,
+    },
+    /// The opening of this number was made before.
+    #[error("opening {0} of the commitment was made before")]
+    Spent(u64),
+    /// An epoch for links proves nothing, and one for proofs leads to no other.
+    #[error("the commitment is not of the kind that is opened so")]
+    EpochKind,
+    /// A key has been renewed as often as proofs have room for links.
+    #[error("the key was renewed as often as its proofs have room for links")]
+    Rotations,
+    /// The run is one of another key.
+    #[error("the run is one of another key")]
+    OtherRun,
+    /// The links of a key do not hold.
+    #[error("{0}")]
+    Links(verifier::Rejection),
+    /// A form does not fit the vector that it is about.
+    #[error("{0}")]
+    Form(#[from] hiding::Unfit),
     /// The caller has cancelled.
     #[error("proving was cancelled")]
     Cancelled,
@@ -62,9 +85,14 @@ impl ProveError {
             Self::Commitment(_) => "COMMITMENT",
             Self::Reduction(_) => "REDUCTION",
             Self::Randomness(_) => "RANDOMNESS",
-            Self::Hiding(_) | Self::HidingOpening(_) => "HIDING",
+            Self::Hiding(_) | Self::HidingOpening(_) | Self::Form(_) => "HIDING",
             Self::Relation(_) | Self::Recording(_) => "RELATION",
+            Self::Slot { .. } => "SLOT_RANGE",
             Self::Spent(_) => "OPENINGS_SPENT",
+            Self::EpochKind => "EPOCH_KIND",
+            Self::Rotations => "ROTATIONS_SPENT",
+            Self::OtherRun => "RUN_OTHER",
+            Self::Links(rejection) => rejection.code(),
             Self::Cancelled => "CANCELLED",
         }
     }

@@ -2,9 +2,10 @@
 mod hidden;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
 use hidden::{OPENINGS, case, graphs};
-use key::{KeyError, Mode, PrivateKey, Public, VerifyingKey};
+use key::{KeyError, Mode, Openings, PrivateKey, Public, VerifyingKey};
 use models::graphs::{Builder, clamps};
 use models::{STATEMENT, integers, views, vision};
 use p3_field::PrimeCharacteristicRing;
@@ -65,7 +66,7 @@ fn another_statement_input_output_or_key_is_rejected() {
     let other = hidden::case(vision(), Profile::Default);
     assert_ne!(other.key().digest(), case.key().digest());
     let rejection = other.verify(&outputs, &proof).unwrap_err();
-    assert_eq!(rejection.code(), "OPENING_INVALID");
+    assert_eq!(rejection.code(), "LINK_INVALID");
 }
 
 /// Proofs of one statement by one commitment have no field in common: every element that is sent is
@@ -77,7 +78,9 @@ fn the_same_statement_proven_twice_shares_no_element() {
         let (outputs, first) = case.prove();
         let (same, second) = case.prove();
         assert_eq!(outputs, same);
-        let decode = |proof: &[u8]| verifier::private::Proof::decode(case.key(), proof).unwrap();
+        let decode = |proof: &[u8]| {
+            verifier::private::Proof::decode(case.key(), Visibility::Public, proof).unwrap()
+        };
         let (first, second) = (decode(&first), decode(&second));
         assert_ne!(first.witness, second.witness);
         let elements = |proof: &verifier::private::Proof| -> Vec<Extension> {
@@ -112,51 +115,56 @@ fn the_same_statement_proven_twice_shares_no_element() {
 }
 
 #[test]
-fn the_weights_are_opened_as_often_as_their_half_serves_and_no_more() {
+fn a_slot_is_used_once_and_there_are_no_others() {
     let case = case(clamps(-40, 90), Profile::Default);
-    let served = case.key().served();
-    assert!(served >= OPENINGS as usize);
-    for left in (0..served).rev() {
-        let (outputs, proof) = case.prove();
-        assert_eq!(case.verify(&outputs, &proof), Ok(()));
-        assert_eq!(case.prover.left(), left);
-    }
     let inputs = views(&case.inputs);
-    let again = case.prover.prove(&inputs, STATEMENT, 9, &mut |_| true);
-    let error = again.err().unwrap();
-    assert_eq!(error, ProveError::Spent(served));
-    assert_eq!(error.code(), "OPENINGS_SPENT");
+    let run = case.prover.run(&inputs).unwrap();
+    let prove = |slot| {
+        let proof = case
+            .epoch
+            .prove(&run, &inputs, STATEMENT, slot, &mut |_| true);
+        proof.map(|proof| case.verify(run.outputs(), &proof).unwrap())
+    };
+    assert_eq!(case.epoch.openings(), u64::from(OPENINGS.proofs));
+    assert_eq!(prove(1), Ok(()));
+    let spent = prove(1).unwrap_err();
+    assert_eq!(spent, ProveError::Spent(1));
+    assert_eq!(spent.code(), "OPENINGS_SPENT");
+    assert_eq!(prove(0), Ok(()));
+    let beyond = prove(2).unwrap_err();
+    let none = ProveError::Slot {
+        slot: 2,
+        openings: 2,
+    };
+    assert_eq!(beyond, none);
+    assert_eq!(beyond.code(), "SLOT_RANGE");
 }
 
 #[test]
 fn a_proof_that_is_cancelled_before_it_opens_the_weights_spends_nothing() {
     let case = case(clamps(-40, 90), Profile::Default);
     let inputs = views(&case.inputs);
-    let served = case.key().served();
-    let mut phases = Vec::new();
-    let whole = case.prover.prove(&inputs, STATEMENT, 1, &mut |phase| {
-        phases.push(phase);
+    let run = case.prover.run(&inputs).unwrap();
+    let phases = [
+        Phase::Commit,
+        Phase::LookUp,
+        Phase::Reduce,
+        Phase::Relate,
+        Phase::Open,
+    ];
+    for last in phases {
+        let cancelled = case
+            .epoch
+            .prove(&run, &inputs, STATEMENT, 1, &mut |phase| phase != last);
+        assert_eq!(cancelled.err(), Some(ProveError::Cancelled));
+    }
+    let mut passed = Vec::new();
+    let whole = case.epoch.prove(&run, &inputs, STATEMENT, 1, &mut |phase| {
+        passed.push(phase);
         true
     });
     assert!(whole.is_ok());
-    assert_eq!(
-        phases,
-        [
-            Phase::Execute,
-            Phase::Commit,
-            Phase::LookUp,
-            Phase::Reduce,
-            Phase::Relate,
-            Phase::Open
-        ]
-    );
-    for last in phases {
-        let cancelled = case
-            .prover
-            .prove(&inputs, STATEMENT, 1, &mut |phase| phase != last);
-        assert_eq!(cancelled.err(), Some(ProveError::Cancelled));
-        assert_eq!(case.prover.left(), served - 1);
-    }
+    assert_eq!(passed, phases);
 }
 
 #[test]
@@ -175,9 +183,10 @@ fn the_account_has_a_hundred_bits_in_both_profiles() {
             assert_eq!(named("relation: "), 3);
             assert_eq!(named("batching of equations and claims"), 1);
             assert_eq!(named("weights: pin"), usize::from(profile.binds()));
+            assert!(named("links of keys: ") > 8 && named("link of an epoch: ") > 8);
             assert!(named("opening: ") > 8);
             // What lies before the opening counts once for each candidate.
-            let candidates = key.shape().candidate_bits();
+            let candidates = key.of_proofs().shape().candidate_bits();
             assert_eq!(candidates > 0.0, profile.binds());
             let plain = relation::Shape::new(key.relations().products()).security();
             for term in plain {
@@ -205,9 +214,13 @@ fn keys_are_read_strictly() {
         // The profile `small`, and one without a pin.
         (13, 2, "KEY_VERSION"),
         (13, 3, "KEY_MALFORMED"),
-        // More openings than there can be, and a pin more.
+        // More openings than there can be, of each kind; none at all; and a pin more.
         (49, 1, "KEY_OPENINGS"),
-        (50, 3, "KEY_GRAPH"),
+        (53, 1, "KEY_OPENINGS"),
+        (57, 1, "KEY_OPENINGS"),
+        (46, 2, "KEY_OPENINGS"),
+        (54, 2, "KEY_OPENINGS"),
+        (58, 3, "KEY_GRAPH"),
     ] {
         let mut wrong = bytes.clone();
         wrong[byte] ^= by;
@@ -217,7 +230,7 @@ fn keys_are_read_strictly() {
     assert_eq!(
         VerifyingKey::decode(&bytes).err(),
         Some(KeyError::Version),
-        "a mode that is not offered"
+        "keys of this mode are read apart"
     );
     assert_eq!(Mode::from_name(Mode::Private.name()), None);
     let new = VerifyingKey::new(Mode::Private, vision(), Profile::Default);
@@ -227,7 +240,10 @@ fn keys_are_read_strictly() {
         assert_eq!(code(&other.encode()), "KEY_VERSION");
     }
     // Graphs and numbers of openings that no key is made for.
-    let new = |graph, openings| PrivateKey::new(graph, Profile::Default, openings).err();
+    let new = |graph, key| {
+        let openings = Openings { key, ..OPENINGS };
+        PrivateKey::new(graph, Profile::Default, openings).err()
+    };
     assert_eq!(new(vision(), 0), Some(KeyError::Openings(0)));
     assert_eq!(new(vision(), u32::MAX), Some(KeyError::Openings(u32::MAX)));
     let mut b = Builder::new(1);

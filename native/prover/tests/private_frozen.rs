@@ -22,17 +22,19 @@ const WORD: usize = 4;
 
 fn proved(case: &Case, seed: u8) -> Proof {
     let (outputs, proof) = lie_with(case, [seed; 32], |_| (), Transcript::deaf(), &mut honest);
+    let (inputs, root) = case.shown();
     let public = Public {
-        inputs: &views(&case.inputs),
+        inputs: &inputs,
         outputs: &views(&outputs),
         statement: STATEMENT,
     };
     let bytes = proof.encode(case.key());
     let mut transcript = Transcript::deaf();
-    let verdict = verifier::private::verify_audited(case.key(), &public, &bytes, &mut transcript);
+    let verdict =
+        verifier::private::verify_audited(case.key(), &public, root, &bytes, &mut transcript);
     assert_eq!(verdict, Ok(()));
     // Its negative neighbour: challenges that depend on what is absorbed are others.
-    assert!(verifier::private::verify(case.key(), &public, &bytes).is_err());
+    assert!(case.verify(&outputs, &bytes).is_err());
     proof
 }
 
@@ -45,7 +47,7 @@ fn pads(case: &Case, seed: u8) -> Vec<Extension> {
         key: &nothing,
         slot: 0,
     };
-    Randomness::of_seed(&[seed; 32], &context).extensions(case.key().pads().count())
+    Randomness::of_seed(&[seed; 32], &context).extensions(case.proofs().pads().count())
 }
 
 #[test]
@@ -88,7 +90,8 @@ fn constant(case: &Case, proofs: &[Proof]) -> BTreeSet<(&'static str, usize)> {
     let mut constant = BTreeSet::new();
     for ((name, number), of_proofs) in words(case, proofs) {
         // Work, lengths and hashes hide nothing that they are made of; nor has the version a word.
-        let elements = !["work", "count", "siblings", "root", "witness"]
+        // Links are those of the epoch, so of all of its proofs; their own tests are `private_links.rs`.
+        let elements = !["work", "count", "siblings", "root", "witness", "link"]
             .iter()
             .any(|other| name.contains(other));
         if !elements {

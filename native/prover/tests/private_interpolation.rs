@@ -1,5 +1,5 @@
 //! The attack by which proofs of the committed mode give their weights away: rows of the weights' code are
-//! opened in each proof, and from as many as a column has coefficients it is interpolated. It succeeds
+//! opened in each proof and in each link, and from as many as a column has coefficients it is interpolated. It succeeds
 //! where the half that hides is switched off, and where a commitment is opened far beyond what it
 //! serves; within that it finds nothing.
 mod hidden;
@@ -9,14 +9,16 @@ mod models;
 use commitment::{Place, Profile};
 use graph::Values;
 use hidden::{Case, OPENINGS, drawn, lie};
-use key::{Public, WEIGHTS};
+use hiding::{Randomness, Secret};
+use key::{Kind, Public, WEIGHTS};
 use liar::honest;
 use models::graphs::Builder;
 use models::{STATEMENT, views};
 use p3_field::{Field, PrimeCharacteristicRing, PrimeField32};
-use prover::private::ProvingKey;
+use prover::private::{Lie, ProvingKey};
 use std::collections::BTreeMap;
 use transcript::{Base, Transcript};
+use verifier::private::{Commitment, link};
 
 /// Opened rows of the weights' code by their points.
 type Rows = BTreeMap<u32, (Base, Vec<Base>)>;
@@ -31,26 +33,69 @@ fn graph() -> graph::Graph {
     b.finish(&[x])
 }
 
-/// A model whose weights' vector has these cells in its half.
-fn case(half: impl FnMut() -> Base) -> Case {
+/// A model whose commitments have a half, or zeros in place of it.
+fn case(half: bool) -> Case {
     let (weights, inputs) = drawn(&graph(), 77);
     let profile = Profile::Default;
     let values = Values {
         weights: &weights,
         parameters: &[],
     };
-    Case {
-        prover: ProvingKey::with_half(graph(), &values, profile, OPENINGS, &[3; 32], half).unwrap(),
-        inputs,
-    }
+    let secret = Secret([3; 32]);
+    let make = if half {
+        ProvingKey::with_secret
+    } else {
+        ProvingKey::without_half
+    };
+    let prover = make(graph(), &values, profile, OPENINGS, secret).unwrap();
+    let lie = Lie {
+        without_half: !half,
+        ..Lie::default()
+    };
+    let epoch = prover.begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+    Case::new(prover, epoch.unwrap(), inputs)
 }
 
-/// Rows that so many proofs show, of inputs that differ. Each of them verifies.
-fn shown(case: &mut Case, proofs: usize) -> Rows {
+/// Rows that so many openings show.
+type Shown = fn(&mut Case, usize) -> Rows;
+
+/// Leaves by their points.
+fn named(leaves: Vec<(Base, Vec<Base>)>) -> impl Iterator<Item = (u32, (Base, Vec<Base>))> {
+    let leaves = leaves.into_iter();
+    leaves.map(|leaf| (leaf.0.as_canonical_u32(), leaf))
+}
+
+/// Those of the key, of links to epochs. Each of them verifies.
+fn of_links(case: &mut Case, links: usize) -> Rows {
+    let key = case.key();
+    let parent = Commitment::of_key(key);
+    let shape = key.of_key().shape();
+    let mut rows = Rows::new();
+    for _ in 0..links {
+        let lie = Lie::default();
+        let epoch = case
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+        let epoch = epoch.unwrap();
+        let own = &epoch.links()[0];
+        assert!(own.verify(key, &parent).is_ok());
+        let mut transcript = Transcript::new();
+        let half = link::begin(key, &parent, (own.kind, &own.root), &mut transcript);
+        let drawn = link::draw(key, half, &own.fresh, &mut transcript);
+        let claim = link::claim(key, &parent, &drawn, own.value, &mut transcript).unwrap();
+        let roots = [own.fresh, key.root()];
+        let leaves = shape.shown(WEIGHTS, &roots, &claim, &own.opening, &mut transcript);
+        rows.extend(named(leaves.unwrap()));
+    }
+    rows
+}
+
+/// Those of an epoch, of proofs of inputs that differ. Each of them verifies.
+fn of_proofs(case: &mut Case, proofs: usize) -> Rows {
     let mut rows = Rows::new();
     for number in 0..proofs {
         case.inputs[0][number % 24] ^= 1 + number as i32 / 24;
-        // That starts the count anew, so that more can be made than the commitment serves.
+        // That counts for nothing, so that more can be made than the commitment serves.
         let (outputs, proof) = lie(case, |_| (), Transcript::new(), &mut honest);
         let key = case.key();
         assert_eq!(case.verify(&outputs, &proof.encode(key)), Ok(()));
@@ -61,8 +106,9 @@ fn shown(case: &mut Case, proofs: usize) -> Rows {
         };
         // As the verifier goes, up to the leaves.
         let (relations, mut transcript) = (key.relations(), Transcript::new());
+        let epoch = case.epoch.commitment();
         let recorded = verifier::committed::record(
-            key,
+            &key.under(epoch.digest()),
             relations,
             &public,
             &proof.witness,
@@ -73,17 +119,11 @@ fn shown(case: &mut Case, proofs: usize) -> Rows {
         let spare = relations.sent() as u32;
         let ends = relation::verify(&recorded.equations, spare, &proof.relation, &mut transcript);
         let alpha = transcript.challenge();
-        let claim = verifier::private::claim(key, &recorded, &ends.unwrap(), alpha).unwrap();
-        let roots = [proof.witness, key.root()];
-        let leaves = key
-            .shape()
-            .shown(WEIGHTS, &roots, &claim, &proof.opening, &mut transcript)
-            .unwrap();
-        assert!(leaves.len() >= key.shape().queries().min(50));
-        let named = leaves
-            .into_iter()
-            .map(|leaf| (leaf.0.as_canonical_u32(), leaf));
-        rows.extend(named);
+        let claim = verifier::private::claim(key, epoch, &recorded, &ends.unwrap(), alpha).unwrap();
+        let roots = [proof.witness, epoch.root()];
+        let shape = key.of_proofs().shape();
+        let leaves = shape.shown(WEIGHTS, &roots, &claim, &proof.opening, &mut transcript);
+        rows.extend(named(leaves.unwrap()));
     }
     rows
 }
@@ -125,17 +165,17 @@ fn interpolated(rows: &Rows, coefficients: usize) -> Option<Vec<Vec<Base>>> {
 
 /// Cells of the weights and, of these, how many the rows of a matrix of coefficients name. A weight that is
 /// zero, or padding, is nothing to be found.
-fn found(case: &Case, coefficients: &[Vec<Base>]) -> (usize, usize) {
-    let key = case.key();
-    let (weights, _) = drawn(key.graph(), 77);
+fn found(case: &Case, kind: Kind, coefficients: &[Vec<Base>]) -> (usize, usize) {
+    let vector = case.key().vector(kind).unwrap();
+    let (weights, _) = drawn(case.key().graph(), 77);
     let values = Values {
         weights: &weights,
         parameters: &[],
     };
-    let columns = key.weights().cells(&values, || Base::ZERO);
-    let whole = key.shape().variables(WEIGHTS).unwrap();
-    let rows = whole - key.shape().column_variables(WEIGHTS).unwrap();
-    let (places, _) = Place::stacked(key.weights().columns(), whole);
+    let columns = vector.weights().cells(&values, || Base::ZERO);
+    let whole = vector.variables();
+    let rows = whole - vector.shape().column_variables(WEIGHTS).unwrap();
+    let (places, _) = Place::stacked(vector.weights().columns(), whole);
     let (mut all, mut right) = (0, 0);
     for (column, place) in columns.iter().zip(places) {
         for (element, &cell) in column.iter().enumerate() {
@@ -152,54 +192,54 @@ fn found(case: &Case, coefficients: &[Vec<Base>]) -> (usize, usize) {
     (all, right)
 }
 
-/// Rows of the weights' matrix.
-fn height(case: &Case) -> usize {
-    let shape = case.key().shape();
-    let rows = shape.variables(WEIGHTS).unwrap() - shape.column_variables(WEIGHTS).unwrap();
-    1 << rows
+/// What is opened, how rows of it are had, and rows of its matrix and queries to it.
+fn attacks(case: &Case) -> [(Kind, Shown, usize, usize); 2] {
+    let all: [(Kind, Shown); 2] = [(Kind::Key, of_links), (Kind::Proofs, of_proofs)];
+    all.map(|(kind, shown)| {
+        let vector = case.key().vector(kind).unwrap();
+        let shape = vector.shape();
+        let rows = vector.variables() - shape.column_variables(WEIGHTS).unwrap();
+        (kind, shown, 1 << rows, shape.queries())
+    })
 }
 
 #[test]
 fn weights_are_interpolated_where_the_half_is_switched_off() {
-    let mut open = case(|| Base::ZERO);
-    let (height, queries) = (height(&open), open.key().shape().queries());
-    // More than N/q proofs; without the half there are N/2 coefficients.
-    let rows = shown(&mut open, height / queries + 1);
-    let coefficients = interpolated(&rows, height / 2).unwrap();
-    let (all, right) = found(&open, &coefficients);
-    assert!(all > 500);
-    assert_eq!(right, all);
+    let mut open = case(false);
+    for (kind, shown, height, queries) in attacks(&open) {
+        // As many openings as bring N/2 rows, some of them twice; without the half there are N/2 coefficients.
+        let rows = shown(&mut open, height / queries + 1);
+        let coefficients = interpolated(&rows, height / 2).unwrap();
+        let (all, right) = found(&open, kind, &coefficients);
+        assert!(all > 500);
+        assert_eq!(right, all, "{kind:?}");
+    }
 }
 
 #[test]
-fn weights_are_not_interpolated_from_as_many_proofs_as_the_commitment_serves() {
-    let mut state = 1_u64;
-    let half = || {
-        // Any cells will do that the attack does not know.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        Base::from_u64(state >> 33)
-    };
-    let mut masked = case(half);
-    let (height, served) = (height(&masked), masked.key().served());
-    let rows = shown(&mut masked, served);
-    // The attack lacks rows. For any weights there is a half that explains the rows that it has: these are
-    // fewer than the half's, whose powers are independent on them.
-    assert!(rows.len() < height / 2);
-    assert_eq!(interpolated(&rows, height), None);
-    // As many proofs as give the weights away without the half give nothing, if the half is taken for zeros.
-    let queries = masked.key().shape().queries();
-    let mut rows = shown(&mut masked, height / queries + 1);
-    let coefficients = interpolated(&rows, height / 2).unwrap();
-    let (all, right) = found(&masked, &coefficients);
-    assert!(all > 500 && right < 5, "{right} of {all}");
-    // The negative neighbour: far beyond what the commitment serves all is interpolated, the half too. So the
-    // count of openings is what protects.
-    while rows.len() < height {
-        rows.extend(shown(&mut masked, 2));
+fn weights_are_not_interpolated_from_as_many_openings_as_the_commitment_serves() {
+    let mut masked = case(true);
+    for (kind, shown, height, queries) in attacks(&masked) {
+        let vector = masked.key().vector(kind).unwrap();
+        let served = vector.shape().served(WEIGHTS).unwrap();
+        assert!(served >= vector.openings() as usize);
+        let rows = shown(&mut masked, served);
+        // The attack lacks rows. For any weights there is a half that explains the rows that it has: these are
+        // fewer than the half's, whose powers are independent on them.
+        assert!(rows.len() < height / 2);
+        assert_eq!(interpolated(&rows, height), None);
+        // As many openings as give the weights away without the half give nothing, if the half is taken for zeros.
+        let mut rows = shown(&mut masked, height / queries + 1);
+        let coefficients = interpolated(&rows, height / 2).unwrap();
+        let (all, right) = found(&masked, kind, &coefficients);
+        assert!(all > 500 && right < 5, "{right} of {all}");
+        // The negative neighbour: far beyond what the commitment serves all is interpolated, the half too. So the
+        // count of openings is what protects.
+        while rows.len() < height {
+            rows.extend(shown(&mut masked, 2));
+        }
+        let coefficients = interpolated(&rows, height).unwrap();
+        let (all, right) = found(&masked, kind, &coefficients);
+        assert_eq!(right, all, "{kind:?}");
     }
-    let coefficients = interpolated(&rows, height).unwrap();
-    let (all, right) = found(&masked, &coefficients);
-    assert_eq!(right, all);
 }

@@ -1,26 +1,37 @@
-//! Provers of the private mode that lie about any part of their witness, about what they send, or about
-//! their weights; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
+//! Provers of the private mode that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
 //! that it is there that lies are found.
 mod hidden;
 mod liar;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
-use hidden::{Case, OPENINGS, case, drawn, lie};
-use key::{Mode, PrivateKey, Public};
+use graph::Graph;
+use hidden::{Case, case, lie};
+use key::{Mode, Public};
 use liar::{code, honest, recount, swap_entry};
 use models::{STATEMENT, choices, everything, exact, held, integers, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
-use prover::private::ProvingKey;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// What a proof of the mode absorbs, each site once at least.
-fn inventory() -> Vec<Site> {
+fn inventory(inputs: Visibility) -> Vec<Site> {
     let all = Site::ALL.into_iter().chain(Site::COMMITTED);
-    let others = [Site::Commitment, Site::ContractionOutputs];
+    let given = match inputs {
+        Visibility::Public => Site::InputRoot,
+        Visibility::Private => Site::Inputs,
+    };
+    let others = [Site::Commitment, Site::ContractionOutputs, given];
     let all = all.chain(Site::RELATION).chain(Site::OPENING);
+    let all = all.chain(Site::PRIVATE_INPUTS);
     all.filter(|site| !others.contains(site)).collect()
+}
+
+/// A model with its inputs public, and the same with private ones.
+fn both(graph: Graph, profile: Profile) -> [Case; 2] {
+    let private = case(graph.clone(), profile).with_private_inputs([9; 32]);
+    [case(graph, profile), private]
 }
 
 fn rejected(case: &Case, corrupt: impl Fn(&mut Witness)) -> &'static str {
@@ -34,12 +45,14 @@ fn audited(
     proof: &[u8],
     mut transcript: Transcript,
 ) -> (&'static str, Transcript) {
+    let (inputs, root) = case.shown();
     let public = Public {
-        inputs: &views(&case.inputs),
+        inputs: &inputs,
         outputs: &views(outputs),
         statement: STATEMENT,
     };
-    let result = verifier::private::verify_audited(case.key(), &public, proof, &mut transcript);
+    let result =
+        verifier::private::verify_audited(case.key(), &public, root, proof, &mut transcript);
     (code(result), transcript)
 }
 
@@ -54,38 +67,44 @@ fn every_column_and_every_multiplicity_is_held() {
         exact(),
         held(),
     ] {
-        let case = case(graph, Profile::Default);
-        assert_eq!(rejected(&case, |_| ()), "");
-        let plan = case.key().relations().plan();
-        for column in 0..plan.columns.len() {
-            let code = rejected(&case, |witness| {
-                witness.columns.committed[column][0] += Base::ONE;
-            });
-            assert_eq!(code, "OPENING_INVALID", "{column}");
+        for case in both(graph, Profile::Default) {
+            held_to_its_columns(&case);
         }
-        // Counted as it is, where it is in its table.
-        for column in (0..plan.columns.len()).step_by(3) {
-            let code = rejected(&case, |witness| {
-                witness.columns.committed[column][0] += Base::ONE;
-                recount(case.key().relations(), witness);
-            });
-            assert_eq!(code, "OPENING_INVALID", "{column}, counted");
-        }
-        for table in 0..plan.tables.len() {
-            let code = rejected(&case, |witness| {
-                witness.multiplicities[table][0] += Base::ONE;
-            });
-            assert_eq!(code, "OPENING_INVALID", "{table}");
-        }
+    }
+}
+
+fn held_to_its_columns(case: &Case) {
+    assert_eq!(rejected(case, |_| ()), "");
+    let plan = case.proofs().relations().plan();
+    for column in 0..plan.columns.len() {
+        let code = rejected(case, |witness| {
+            witness.columns.committed[column][0] += Base::ONE;
+        });
+        assert_eq!(code, "OPENING_INVALID", "{column}");
+    }
+    // Counted as it is, where it is in its table.
+    for column in (0..plan.columns.len()).step_by(3) {
+        let code = rejected(case, |witness| {
+            witness.columns.committed[column][0] += Base::ONE;
+            recount(case.proofs().relations(), witness);
+        });
+        assert_eq!(code, "OPENING_INVALID", "{column}, counted");
+    }
+    for table in 0..plan.tables.len() {
+        let code = rejected(case, |witness| {
+            witness.multiplicities[table][0] += Base::ONE;
+        });
+        assert_eq!(code, "OPENING_INVALID", "{table}");
     }
 }
 
 /// The lookups are right for the lie: another entry of the table, counted as it is looked up.
 #[test]
 fn another_entry_of_the_table_fails_its_relation() {
-    for graph in [vision(), integers(), choices(), held()] {
-        let case = case(graph, Profile::Conservative);
-        let relations = case.key().relations();
+    let graphs = [vision(), integers(), choices(), held()];
+    let cases = graphs.map(|graph| both(graph, Profile::Conservative));
+    for case in cases.into_iter().flatten() {
+        let relations = case.proofs().relations();
         for number in (0..relations.plan().lookups.len()).step_by(2) {
             let code = rejected(&case, |witness| swap_entry(relations, witness, number));
             assert_eq!(code, "OPENING_INVALID", "lookup {number}");
@@ -96,8 +115,9 @@ fn another_entry_of_the_table_fails_its_relation() {
 #[test]
 fn a_wrong_output_is_rejected() {
     // Each output has other values in its range.
-    for graph in [vision(), everything(), integers(), choices(), held()] {
-        let case = case(graph, Profile::Default);
+    let graphs = [vision(), everything(), integers(), choices(), held()];
+    let cases = graphs.map(|graph| both(graph, Profile::Default));
+    for case in cases.into_iter().flatten() {
         for output in 0..case.key().graph().outputs.len() {
             let code = rejected(&case, |witness| {
                 let value = &mut witness.outputs[output][0];
@@ -110,8 +130,9 @@ fn a_wrong_output_is_rejected() {
 
 #[test]
 fn each_message_of_the_reduction_is_checked() {
-    for (graph, step) in [(everything(), 3), (integers(), 2)] {
-        let case = case(graph, Profile::Default);
+    let graphs = [(everything(), 5), (integers(), 3)];
+    let cases = graphs.map(|(graph, step)| both(graph, Profile::Default).map(|case| (case, step)));
+    for (case, step) in cases.into_iter().flatten() {
         let mut lengths = Vec::new();
         lie(&case, |_| (), Transcript::new(), &mut |_, message| {
             lengths.push(message.len());
@@ -130,69 +151,28 @@ fn each_message_of_the_reduction_is_checked() {
 }
 
 #[test]
-fn other_weights_under_the_honest_key_are_rejected() {
-    for profile in Profile::COMMITTED {
-        let honest_case = case(vision(), profile);
-        let key = || PrivateKey::decode(&honest_case.key().encode()).unwrap();
-        let (weights, _) = drawn(honest_case.key().graph(), 78);
-        let cheat = ProvingKey::new(vision(), &weights, profile, OPENINGS).unwrap();
-        let cheat = Case {
-            prover: cheat.with_key(key()),
-            inputs: honest_case.inputs.clone(),
-        };
-        let (outputs, proof) = cheat.prove();
-        let code = code(honest_case.verify(&outputs, &proof));
-        assert_eq!(code, "OPENING_INVALID");
-        // The honest weights under another commitment of the same weights are not those of the root either.
-        let (weights, _) = drawn(honest_case.key().graph(), 77);
-        let again = ProvingKey::new(vision(), &weights, profile, OPENINGS).unwrap();
-        let again = Case {
-            prover: again.with_key(key()),
-            inputs: honest_case.inputs.clone(),
-        };
-        let (outputs, proof) = again.prove();
-        let code = liar::code(honest_case.verify(&outputs, &proof));
-        assert_eq!(code, "OPENING_INVALID");
+fn the_transcript_absorbs_exactly_its_inventory() {
+    for case in both(vision(), Profile::Default) {
+        absorbs_its_inventory(&case);
     }
 }
 
-/// A key with another pin is the key of no weights under its root.
-#[test]
-fn another_pin_is_that_of_no_weights_under_the_root() {
-    let honest_case = case(vision(), Profile::Default);
-    let key = PrivateKey::decode(&honest_case.key().encode()).unwrap();
-    let (_, pin) = key.pin().unwrap();
-    let root = key.root();
-    let case = Case {
-        prover: honest_case
-            .prover
-            .with_key(key.with_commitment(root, pin + Extension::ONE)),
-        inputs: honest_case.inputs,
-    };
+fn absorbs_its_inventory(case: &Case) {
     let (outputs, proof) = case.prove();
-    assert_eq!(code(case.verify(&outputs, &proof)), "OPENING_INVALID");
-    // Its negative neighbour: with the pin that it had, the same commitment verifies.
-    let key = PrivateKey::decode(&case.key().encode()).unwrap();
-    let case = Case {
-        prover: case.prover.with_key(key.with_commitment(root, pin)),
-        inputs: case.inputs,
-    };
-    let (outputs, proof) = case.prove();
-    assert_eq!(case.verify(&outputs, &proof), Ok(()));
-}
-
-#[test]
-fn the_transcript_absorbs_exactly_its_inventory() {
-    let case = case(vision(), Profile::Default);
-    let (outputs, proof) = case.prove();
-    let (code, transcript) = audited(&case, &outputs, &proof, Transcript::new());
+    let (code, transcript) = audited(case, &outputs, &proof, Transcript::new());
     assert_eq!(code, "");
     let log = transcript.log();
+    let private = case.private.is_some();
+    let given = if private {
+        (Site::InputRoot, 32)
+    } else {
+        (Site::Inputs, 4 * 60)
+    };
     let expected = [
         (Site::Protocol, Mode::Private.protocol().len()),
         (Site::Key, 32),
         (Site::Statement, 32),
-        (Site::Inputs, 4 * 60),
+        given,
         (Site::Outputs, 4 * 3),
         (Site::Witness, 32),
     ];
@@ -203,37 +183,39 @@ fn the_transcript_absorbs_exactly_its_inventory() {
         .position(|&(site, _)| site == Site::RelationMasks)
         .unwrap();
     let sent: usize = log[6..relation].iter().map(|&(_, length)| length).sum();
-    assert_eq!(sent, 20 * case.key().relations().sent());
-    let variables = relation::Shape::new(case.key().relations().products()).variables;
+    assert_eq!(sent, 20 * case.proofs().relations().sent());
+    let variables = relation::Shape::new(case.proofs().relations().products()).variables;
     let mut ends = vec![(Site::RelationMasks, 20)];
     ends.extend(vec![(Site::RelationRound, 60); variables]);
     ends.push((Site::RelationFactors, 40));
-    // Both roots and the value.
-    ends.push((Site::Opening, 32 + 32 + 20));
+    // All roots and the value.
+    let roots = if private { 3 } else { 2 };
+    ends.push((Site::Opening, 32 * roots + 20));
     assert_eq!(log[relation..relation + ends.len()], ends);
     let mut seen: Vec<Site> = log.iter().map(|&(site, _)| site).collect();
     seen.sort();
     seen.dedup();
-    let mut inventory = inventory();
+    let mut inventory = inventory(case.visibility());
     inventory.sort();
     assert_eq!(seen, inventory);
 }
 
 #[test]
 fn an_absorb_left_out_on_either_side_is_noticed() {
-    let case = case(vision(), Profile::Default);
+    for case in both(vision(), Profile::Default) {
+        notices_what_is_left_out(&case);
+    }
+}
+
+fn notices_what_is_left_out(case: &Case) {
     let (outputs, proof) = case.prove();
-    for site in inventory() {
+    for site in inventory(case.visibility()) {
         let without = || Transcript::without(site);
-        let (_, bare) = lie(&case, |_| (), without(), &mut honest);
+        let (_, bare) = lie(case, |_| (), without(), &mut honest);
         let bare = bare.encode(case.key());
         assert_ne!(code(case.verify(&outputs, &bare)), "", "{site:?}");
-        assert_ne!(
-            audited(&case, &outputs, &proof, without()).0,
-            "",
-            "{site:?}"
-        );
+        assert_ne!(audited(case, &outputs, &proof, without()).0, "", "{site:?}");
         // With the same left out on both sides it is noticed by nobody: the site is used.
-        assert_eq!(audited(&case, &outputs, &bare, without()).0, "", "{site:?}");
+        assert_eq!(audited(case, &outputs, &bare, without()).0, "", "{site:?}");
     }
 }

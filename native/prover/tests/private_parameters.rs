@@ -7,12 +7,12 @@ mod models;
 use commitment::Profile;
 use executor::Fault;
 use graph::{Op, Values};
-use hidden::{Case, OPENINGS, case, case_with, drawn, drawn_parameters, lie, parameters};
-use key::{PrivateKey, Public};
+use hidden::{OPENINGS, case, case_with, drawn, drawn_parameters, lie, parameters};
+use key::Public;
 use liar::{code, honest};
 use models::{STATEMENT, views};
 use prover::ProveError;
-use prover::private::ProvingKey;
+use prover::private::{Lie, ProvingKey};
 use transcript::Transcript;
 
 /// For each parameter, all of them with one element changed within its range.
@@ -46,24 +46,29 @@ fn keys_of_other_parameters_show_the_same_graph() {
     }
 }
 
-/// The maker of a proof commits to others under the honest key.
+/// The maker of an epoch commits to others under the honest key.
 #[test]
-fn other_parameters_than_those_of_the_key_are_rejected() {
+fn an_epoch_of_other_parameters_than_those_of_the_key_is_rejected() {
     for profile in Profile::COMMITTED {
-        let honest_case = case(parameters(), profile);
+        let mut honest_case = case(parameters(), profile);
+        let (weights, _) = drawn(&parameters(), 77);
         for other in changed() {
-            let key = PrivateKey::decode(&honest_case.key().encode()).unwrap();
-            let cheat = case_with(parameters(), &other, profile);
-            let cheat = Case {
-                prover: cheat.prover.with_key(key),
-                inputs: cheat.inputs,
+            let values = Values {
+                weights: &weights,
+                parameters: &other,
             };
-            let (outputs, proof) = cheat.prove();
-            let rejected = code(honest_case.verify(&outputs, &proof));
-            assert_eq!(rejected, "OPENING_INVALID");
+            // w as it follows from the epoch, and as it follows from the key.
+            for (of_parent, expected) in [(false, "LINK_INVALID"), (true, "OPENING_INVALID")] {
+                honest_case = honest_case.lied(Lie {
+                    values: Some(values),
+                    of_parent,
+                    ..Lie::default()
+                });
+                assert_eq!(honest_case.verdict(), expected);
+            }
         }
-        let (outputs, proof) = honest_case.prove();
-        assert_eq!(honest_case.verify(&outputs, &proof), Ok(()));
+        honest_case = honest_case.lied(Lie::default());
+        assert_eq!(honest_case.verdict(), "");
     }
 }
 
@@ -73,10 +78,10 @@ fn an_execution_with_other_parameters_is_rejected() {
     let case = case(parameters(), Profile::Default);
     let inputs = views(&case.inputs);
     let proven = |witness: &prover::committed::Witness| {
-        case.prover.recount();
         let mut transcript = Transcript::new();
-        let proof = case.prover.prove_witness(
+        let proof = case.epoch.prove_witness(
             &inputs,
+            None,
             STATEMENT,
             witness,
             &[5; 32],
@@ -93,10 +98,10 @@ fn an_execution_with_other_parameters_is_rejected() {
     };
     for other in changed() {
         let cheat = case_with(parameters(), &other, Profile::Default);
-        let witness = cheat.prover.witness(&inputs).unwrap();
+        let witness = cheat.epoch.witness(&inputs).unwrap();
         assert_eq!(proven(&witness), "OPENING_INVALID");
     }
-    let witness = case.prover.witness(&inputs).unwrap();
+    let witness = case.epoch.witness(&inputs).unwrap();
     assert_eq!(proven(&witness), "");
 }
 
@@ -129,7 +134,7 @@ fn parameters_outside_of_their_ranges_or_of_another_number_have_no_key() {
             weights: &weights,
             parameters,
         };
-        let key = ProvingKey::with_values(graph.clone(), &values, Profile::Default, OPENINGS);
+        let key = ProvingKey::with_openings(graph.clone(), &values, Profile::Default, OPENINGS);
         key.err()
     };
     assert_eq!(new(&given), None);

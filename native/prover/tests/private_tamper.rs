@@ -4,6 +4,7 @@ mod fields;
 mod hidden;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
 use fields::{Part, Row, Told, Verdict, all_seen, each_part};
 use hidden::{Case, case};
@@ -15,10 +16,24 @@ use std::collections::BTreeSet;
 /// An element above the modulus is malformed wherever it stands; any other is of another proof.
 const ELEMENTS: &[&str] = &["OPENING_INVALID", "PROOF_MALFORMED"];
 
+/// What is changed in a link is no link any more.
+const LINK: &[&str] = &["LINK_INVALID"];
+const LINK_ELEMENTS: &[&str] = &["LINK_INVALID", "PROOF_MALFORMED"];
+
 /// Field, and the rejections that a changed byte in it may meet. Nothing that is hidden can be compared
 /// before the opening, so all of them are its.
-const MANIFEST: [Row; 20] = [
+const MANIFEST: [Row; 26] = [
     ("version", &["PROOF_VERSION"]),
+    // With another number of links others follow, and so do not fit.
+    (
+        "count of links",
+        &["LINK_COUNT", "LINK_KIND", "LINK_END", "PROOF_MALFORMED"],
+    ),
+    ("link: kind", &["LINK_KIND", "LINK_END", "PROOF_MALFORMED"]),
+    ("link: root", LINK),
+    ("link: fresh root", LINK),
+    ("link: value", LINK_ELEMENTS),
+    ("link: opening", LINK_ELEMENTS),
     ("witness", &["OPENING_INVALID"]),
     ("padded elements", ELEMENTS),
     ("relation: sum of the masks", ELEMENTS),
@@ -51,7 +66,8 @@ struct Proved {
 impl Proved {
     fn new(case: Case) -> Self {
         let (outputs, proof) = case.prove();
-        let decoded = verifier::private::Proof::decode(case.key(), &proof).unwrap();
+        let decoded =
+            verifier::private::Proof::decode(case.key(), case.visibility(), &proof).unwrap();
         let written = decoded.write(case.key());
         assert_eq!(written.bytes, proof);
         Self {
@@ -76,9 +92,15 @@ impl Proved {
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let mut seen = BTreeSet::new();
-    let models = Profile::COMMITTED.map(|profile| (vision(), profile));
-    for (graph, profile) in models.into_iter().chain([(integers(), Profile::Default)]) {
-        let proved = Proved::new(case(graph, profile));
+    let models = Profile::COMMITTED.map(|profile| case(vision(), profile));
+    let others = [
+        case(integers(), Profile::Default),
+        case(vision(), Profile::Default).behind_two_links(),
+        case(vision(), Profile::Default).with_private_inputs([9; 32]),
+        case(integers(), Profile::Conservative).with_private_inputs([9; 32]),
+    ];
+    for case in models.into_iter().chain(others) {
+        let proved = Proved::new(case);
         proved.told().each_field(&MANIFEST, &mut seen, |_, _, _| ());
     }
     all_seen(&MANIFEST, &seen);
@@ -90,15 +112,15 @@ const KEY: [Part; 7] = [
     ("version and mode", 8..13, &["KEY_VERSION"]),
     // With a pin where there is none.
     ("profile", 13..14, &["KEY_VERSION", "KEY_MALFORMED"]),
-    ("root", 14..46, &["OPENING_INVALID"]),
-    // Of another shape, to which the proof has not the lengths, or perhaps the same.
+    ("root", 14..46, &["LINK_INVALID"]),
+    // Of other shapes, to which the proof has not the lengths, or perhaps the same.
     (
         "openings",
-        46..50,
-        &["KEY_OPENINGS", "PROOF_MALFORMED", "OPENING_INVALID"],
+        46..58,
+        &["KEY_OPENINGS", "PROOF_MALFORMED", "LINK_INVALID"],
     ),
-    ("count of the pin", 50..54, &["KEY_MALFORMED", "KEY_GRAPH"]),
-    ("pin", 54..74, &["OPENING_INVALID", "KEY_MALFORMED"]),
+    ("count of the pin", 58..62, &["KEY_MALFORMED", "KEY_GRAPH"]),
+    ("pin", 62..82, &["LINK_INVALID", "KEY_MALFORMED"]),
 ];
 
 #[test]
@@ -124,7 +146,8 @@ fn parts_of_two_proofs_make_none() {
     let proved = Proved::new(case(vision(), Profile::Default));
     let (same, other) = proved.case.prove();
     assert_eq!(same, proved.outputs);
-    let others = verifier::private::Proof::decode(proved.case.key(), &other).unwrap();
+    let others =
+        verifier::private::Proof::decode(proved.case.key(), Visibility::Public, &other).unwrap();
     let others = others.write(proved.case.key());
     let others = Told::new(other, &others.fields, |proof: &[u8]| {
         proved.verify(proved.case.key(), proof)

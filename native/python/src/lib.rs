@@ -10,6 +10,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `any_key` | verifying keys of every mode |
 //! | `facts` | the facts of a refusal, as Python's messages name them |
 //! | `memory` | what the C library does with memory that is given back |
 //!
@@ -20,19 +21,23 @@
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
+mod any_key;
 mod facts;
 mod memory;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use any_key::AnyKey;
 use commitment::Profile;
 use executor::Tensors;
 use facts::Facts;
 use graph::{Graph, Values};
+use hiding::Secret;
 use key::{Mode, Public};
 use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use prover::private::Inputs;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -141,6 +146,21 @@ fn size_of(graph: &Graph) -> (u64, u64, u64) {
     (size.weights, size.products, size.steps)
 }
 
+/// The run in its place, which is proven once.
+fn taken<T>(run: &Mutex<Option<T>>) -> Result<T, Failure> {
+    let run = run.lock().unwrap_or_else(PoisonError::into_inner).take();
+    run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))
+}
+
+/// The root of the commitment to inputs that follows from a key and a secret.
+fn root_of(
+    key: &key::PrivateKey,
+    inputs: &[Vec<i32>],
+    secret: [u8; 32],
+) -> Result<[u8; 32], Failure> {
+    Ok(Inputs::commit(key, &views(inputs), &Secret(secret))?.root())
+}
+
 /// Asks a Python callable whether to go on.
 struct Asking(Option<Py<PyAny>>);
 
@@ -180,6 +200,13 @@ mod _native {
         } else {
             "portable"
         }
+    }
+
+    /// The digest of the sources of prover, verifier and commitment, which `scripts/native.py` gives to the
+    /// compiler. Any other build has none.
+    #[pyfunction]
+    fn sources() -> &'static str {
+        option_env!("INFERPROOF_SOURCES").unwrap_or_default()
     }
 
     #[pyfunction]
@@ -242,24 +269,42 @@ mod _native {
     #[pyfunction]
     #[pyo3(signature = (graph, profile, mode="clear"))]
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
-        let (profile, mode) = (profile_of(profile)?, mode_of(mode)?);
+        let profile = profile_of(profile)?;
+        let private = mode == Mode::Private.name();
+        let mode = if private {
+            Mode::Private
+        } else {
+            mode_of(mode)?
+        };
         // The report does not depend on the weights.
         let report = move || {
-            let key = key::VerifyingKey::new(mode, Graph::decode(graph)?, profile)?;
+            let key = AnyKey::without_commitment(mode, Graph::decode(graph)?, profile)?;
             Ok(key.security().to_json())
         };
         Ok(apart(py, report)?)
     }
 
-    /// The private mode is not offered by name yet: this says whether it takes a graph, and at what security.
     #[pyfunction]
-    fn private_limits(py: Python<'_>, graph: &[u8], profile: &str) -> PyResult<String> {
+    fn commit_private<'py>(
+        py: Python<'py>,
+        graph: &[u8],
+        weights: Array<'_, i8>,
+        parameters: Array<'_, i32>,
+        profile: &str,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (weights, parameters) = (copied(&weights), copied(&parameters));
         let profile = profile_of(profile)?;
-        let report = move || {
-            let key = key::PrivateKey::new(Graph::decode(graph)?, profile, 1)?;
-            Ok(key.security().to_json())
+        let commit = move || {
+            let values = Values {
+                weights: &weights,
+                parameters: &parameters,
+            };
+            let graph = Graph::decode(graph)?;
+            let (key, secret) = prover::private::ProvingKey::new(graph, &values, profile)?;
+            Ok((key.private_key().encode(), secret))
         };
-        Ok(apart(py, report)?)
+        let (key, secret) = apart(py, commit)?;
+        Ok((PyBytes::new(py, &key), PyBytes::new(py, &secret.0)))
     }
 
     #[pyclass(frozen)]
@@ -312,12 +357,7 @@ mod _native {
             goes_on: Option<Py<PyAny>>,
         ) -> PyResult<Bound<'py, PyBytes>> {
             let asking = Asking(goes_on);
-            let run = self
-                .run
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
+            let run = taken(&self.run)?;
             let prove = || {
                 let mut goes_on = |phase| asking.goes_on(phase);
                 let inputs = views(&self.inputs);
@@ -328,13 +368,205 @@ mod _native {
     }
 
     #[pyclass(frozen)]
-    struct VerifyingKey(key::VerifyingKey);
+    struct PrivateKey(prover::private::ProvingKey);
+
+    #[pymethods]
+    impl PrivateKey {
+        #[new]
+        #[pyo3(signature = (verifying_key, weights, parameters, secret, links=None))]
+        fn new(
+            py: Python<'_>,
+            verifying_key: &[u8],
+            weights: Array<'_, i8>,
+            parameters: Array<'_, i32>,
+            secret: [u8; 32],
+            links: Option<&[u8]>,
+        ) -> PyResult<Self> {
+            let (weights, parameters) = (copied(&weights), copied(&parameters));
+            let links = links.unwrap_or_default();
+            let load = move || {
+                let values = Values {
+                    weights: &weights,
+                    parameters: &parameters,
+                };
+                let secret = Secret(secret);
+                let load = prover::private::ProvingKey::load;
+                Ok(load(verifying_key, &values, secret, links)?)
+            };
+            Ok(Self(apart(py, load)?))
+        }
+
+        fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+            PyBytes::new(py, &self.0.commitment().digest())
+        }
+
+        fn openings(&self) -> u64 {
+            self.0.openings()
+        }
+
+        #[pyo3(signature = (inputs, secret=None))]
+        fn execute(
+            &self,
+            py: Python<'_>,
+            inputs: Vec<Array<'_, i32>>,
+            secret: Option<[u8; 32]>,
+        ) -> PyResult<PrivateExecution> {
+            let inputs = all_copied(&inputs);
+            let (run, private) = apart(py, || {
+                let views = views(&inputs);
+                let Some(secret) = secret else {
+                    return Ok((self.0.run(&views)?, None));
+                };
+                let key = self.0.private_key();
+                let private = Inputs::commit(key, &views, &Secret(secret))?;
+                Ok((self.0.run_private(&views)?, Some(private)))
+            })?;
+            Ok(PrivateExecution {
+                inputs,
+                private,
+                outputs: run.outputs().to_vec(),
+                run: Mutex::new(Some(run)),
+            })
+        }
+
+        fn input_root<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+            secret: [u8; 32],
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let inputs = all_copied(&inputs);
+            let root = || root_of(self.0.private_key(), &inputs, secret);
+            Ok(PyBytes::new(py, &apart(py, root)?))
+        }
+
+        #[pyo3(signature = (slot, goes_on=None, private_inputs=false))]
+        fn begin(
+            &self,
+            py: Python<'_>,
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+            private_inputs: bool,
+        ) -> PyResult<Epoch> {
+            let asking = Asking(goes_on);
+            let begin = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                if private_inputs {
+                    return Ok(self.0.begin_private(slot, &mut goes_on)?);
+                }
+                Ok(self.0.begin(slot, &mut goes_on)?)
+            };
+            Ok(Epoch(apart(py, begin)?))
+        }
+
+        fn rotate<'py>(
+            &self,
+            py: Python<'py>,
+            slot: u64,
+        ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+            let (links, secret) = apart(py, || Ok(self.0.rotate(slot)?))?;
+            Ok((PyBytes::new(py, &links), PyBytes::new(py, &secret.0)))
+        }
+    }
+
+    /// A run of a graph of the private mode, which is kept until it is proven.
+    #[pyclass(frozen)]
+    struct PrivateExecution {
+        inputs: Vec<Vec<i32>>,
+        /// These as they are committed to, where they are private.
+        private: Option<Inputs>,
+        outputs: Vec<Vec<i32>>,
+        run: Mutex<Option<prover::private::Run>>,
+    }
+
+    #[pymethods]
+    impl PrivateExecution {
+        fn outputs<'py>(&self, py: Python<'py>) -> Outputs<'py> {
+            to_python(py, self.outputs.clone())
+        }
+
+        fn input_root<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+            let private = self.private.as_ref();
+            private.map(|inputs| PyBytes::new(py, &inputs.root()))
+        }
+    }
+
+    /// A commitment to the weights in memory, with the links that tie it to its key.
+    #[pyclass(frozen)]
+    struct Epoch(prover::private::Epoch);
+
+    #[pymethods]
+    impl Epoch {
+        fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+            PyBytes::new(py, &self.0.commitment().digest())
+        }
+
+        fn openings(&self) -> u64 {
+            self.0.openings()
+        }
+
+        fn proves(&self) -> bool {
+            self.0.proves()
+        }
+
+        fn private_inputs(&self) -> bool {
+            self.0.is_private()
+        }
+
+        #[pyo3(signature = (slot, goes_on=None, private_inputs=false))]
+        fn begin(
+            &self,
+            py: Python<'_>,
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+            private_inputs: bool,
+        ) -> PyResult<Self> {
+            let asking = Asking(goes_on);
+            let begin = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                if private_inputs {
+                    return Ok(self.0.begin_private(slot, &mut goes_on)?);
+                }
+                Ok(self.0.begin(slot, &mut goes_on)?)
+            };
+            Ok(Self(apart(py, begin)?))
+        }
+
+        #[pyo3(signature = (execution, statement, slot, goes_on=None, attempt=0))]
+        fn prove<'py>(
+            &self,
+            py: Python<'py>,
+            execution: &PrivateExecution,
+            statement: [u8; 32],
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+            attempt: u64,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let asking = Asking(goes_on);
+            let run = taken(&execution.run)?;
+            let prove = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                if let Some(private) = &execution.private {
+                    let given = (private, attempt);
+                    let epoch = &self.0;
+                    return Ok(epoch.prove_private(&run, given, statement, slot, &mut goes_on)?);
+                }
+                let inputs = views(&execution.inputs);
+                let proof = self.0.prove(&run, &inputs, statement, slot, &mut goes_on)?;
+                Ok(proof)
+            };
+            Ok(PyBytes::new(py, &apart(py, prove)?))
+        }
+    }
+
+    #[pyclass(frozen)]
+    struct VerifyingKey(AnyKey);
 
     #[pymethods]
     impl VerifyingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || Ok(key::VerifyingKey::decode(verifying_key)?);
+            let decode = move || Ok(AnyKey::decode(verifying_key)?);
             Ok(Self(apart(py, decode)?))
         }
 
@@ -367,22 +599,43 @@ mod _native {
             self.0.security().to_json()
         }
 
+        fn input_root<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+            secret: [u8; 32],
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let inputs = all_copied(&inputs);
+            let root = || root_of(self.0.private_key()?, &inputs, secret);
+            Ok(PyBytes::new(py, &apart(py, root)?))
+        }
+
+        #[pyo3(signature = (inputs, outputs, statement, proof, input_root=None))]
         fn verify(
             &self,
             py: Python<'_>,
-            inputs: Vec<Array<'_, i32>>,
+            inputs: Option<Vec<Array<'_, i32>>>,
             outputs: Vec<Array<'_, i32>>,
             statement: [u8; 32],
             proof: &[u8],
+            input_root: Option<[u8; 32]>,
         ) -> PyResult<()> {
-            let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
+            if inputs.is_some() == input_root.is_some() {
+                let why = "either inputs or the root of their commitment are to be given";
+                return Err(Failure::new("INPUT_MISMATCH", why).into());
+            }
+            let inputs = inputs.map(|inputs| all_copied(&inputs));
+            let (inputs, outputs) = (inputs.unwrap_or_default(), all_copied(&outputs));
             let verify = || {
                 let public = Public {
                     inputs: &views(&inputs),
                     outputs: &views(&outputs),
                     statement,
                 };
-                Ok(verifier::verify(&self.0, &public, proof)?)
+                match input_root {
+                    None => Ok(self.0.verify(&public, proof)?),
+                    Some(root) => self.0.verify_private_inputs(&root, &public, proof),
+                }
             };
             Ok(apart(py, verify)?)
         }

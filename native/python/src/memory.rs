@@ -1,7 +1,7 @@
 //! What the C library does with memory that is given back.
 //!
 //! A proof takes tens of megabytes in large pieces and gives them back at its end. Left to itself, glibc
-//! returns them to the system each time, and the next proof pays for every page anew: one part in seven
+//! returns them to the system each time, and the next proof pays for every page anew: a fifth or a third
 //! of its time. Kept, they are there. This holds for the whole process, and only with glibc: other C
 //! libraries are left as they are.
 #![allow(unsafe_code)]
@@ -9,7 +9,7 @@
 /// Bytes that are kept at most when they are given back: more than proofs take but those of the largest
 /// models.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEPT: i32 = 128 << 20;
+const KEPT: i32 = 512 << 20;
 /// Pieces from this size on are taken from the system one by one, as a key's code is, and go back to it.
 /// It is the largest size that glibc takes.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -31,6 +31,8 @@ mod hash;
 mod keccak;
 mod pads;
 
+#[cfg(feature = "audit")]
+pub use audit::Drawn;
 pub use hash::{Digest, HashFunction};
 use keccak::KeccakState;
 use p3_blake3::Blake3;
@@ -107,6 +109,8 @@ pub enum Site {
     Statement,
     /// The graph's inputs.
     Inputs,
+    /// The root of the vector of inputs, in their place where they are private.
+    InputRoot,
     /// All of the graph's outputs.
     Outputs,
     /// The result of every contraction.
@@ -129,6 +133,14 @@ pub enum Site {
     RelationRound,
     /// The factors at which a relation proof ends.
     RelationFactors,
+    /// The digest of the commitment that a link opens.
+    LinkParent,
+    /// Root, kind and number of openings of the commitment that a link leads to.
+    LinkChild,
+    /// The root of a link's fresh vector.
+    LinkFresh,
+    /// The masked value of the weights.
+    LinkValue,
     /// Roots and value that a hiding opening is about.
     Opening,
     /// The values of the masking block.
@@ -178,6 +190,17 @@ impl Site {
         Self::RelationFactors,
     ];
 
+    /// That of private inputs, in the place of that of inputs.
+    pub const PRIVATE_INPUTS: [Self; 1] = [Self::InputRoot];
+
+    /// Those of a link before its opening, behind that of the protocol.
+    pub const LINK: [Self; 4] = [
+        Self::LinkParent,
+        Self::LinkChild,
+        Self::LinkFresh,
+        Self::LinkValue,
+    ];
+
     /// Those of a hiding opening, in the order of first use.
     pub const OPENING: [Self; 9] = [
         Self::Opening,
@@ -199,6 +222,7 @@ impl Site {
             Self::Key => "inferproof/sumcheck/1/key",
             Self::Statement => "inferproof/sumcheck/1/statement",
             Self::Inputs => "inferproof/sumcheck/1/inputs",
+            Self::InputRoot => "inferproof/sumcheck/1/input/root",
             Self::Outputs => "inferproof/sumcheck/1/outputs",
             Self::ContractionOutputs => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
@@ -210,6 +234,10 @@ impl Site {
             Self::RelationMasks => "inferproof/sumcheck/1/relation/masks",
             Self::RelationRound => "inferproof/sumcheck/1/relation/round",
             Self::RelationFactors => "inferproof/sumcheck/1/relation/factors",
+            Self::LinkParent => "inferproof/sumcheck/1/link/parent",
+            Self::LinkChild => "inferproof/sumcheck/1/link/child",
+            Self::LinkFresh => "inferproof/sumcheck/1/link/fresh",
+            Self::LinkValue => "inferproof/sumcheck/1/link/value",
             Self::Opening => "inferproof/sumcheck/1/opening",
             Self::OpeningMasks => "inferproof/sumcheck/1/opening/masks",
             Self::OpeningSample => "inferproof/sumcheck/1/opening/sample",
@@ -344,31 +372,42 @@ impl Transcript {
 
     /// Draws one challenge.
     pub fn challenge(&mut self) -> Extension {
-        match &mut self.state {
+        let drawn = match &mut self.state {
             State::Blake3(sponge) => sponge.sample_algebra_element(),
             State::Keccak256(state) => state.challenge(),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Challenge(drawn));
+        drawn
     }
 
     /// Draws an index of so many bits.
     pub fn index(&mut self, bits: usize) -> usize {
-        match &mut self.state {
+        let drawn = match &mut self.state {
             State::Blake3(sponge) => sponge.sample_bits(bits),
             State::Keccak256(state) => state.index(bits),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Index(drawn));
+        drawn
     }
 
     /// Finds a witness of so many bits of work. For none, nothing happens, and the witness is 0.
     pub fn work(&mut self, bits: usize) -> Base {
-        match &mut self.state {
+        let witness = match &mut self.state {
             State::Blake3(sponge) => sponge.grind(bits),
             State::Keccak256(_) if bits == 0 => Base::default(),
             State::Keccak256(state) => state.work(bits),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Work(bits, witness));
+        witness
     }
 
     /// Checks a witness of so many bits of work. For none, nothing happens, and any witness will do.
     pub fn worked(&mut self, bits: usize, witness: Base) -> bool {
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Work(bits, witness));
         match &mut self.state {
             State::Blake3(sponge) => sponge.check_witness(bits, witness),
             State::Keccak256(_) if bits == 0 => true,
@@ -399,14 +438,26 @@ pub fn write_extension(out: &mut Vec<u8>, element: Extension) {
     }
 }
 
-/// What tests use to look into a transcript, and to leave one absorb out.
+/// What tests use to look into a transcript, to leave one absorb out, and to program what is drawn.
 #[cfg(feature = "audit")]
 mod audit {
-    use super::{Site, Transcript};
+    use super::{Base, Extension, Site, Transcript};
+
+    /// What was drawn from a transcript.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Drawn {
+        /// A challenge.
+        Challenge(Extension),
+        /// An index.
+        Index(usize),
+        /// So many bits of work were found or checked, with this witness.
+        Work(usize, Base),
+    }
 
     #[derive(Clone, Debug, Default)]
     pub(super) struct Audit {
         log: Vec<(Site, usize)>,
+        drawn: Vec<Drawn>,
         left_out: Option<Site>,
         deaf: bool,
     }
@@ -418,6 +469,10 @@ mod audit {
             }
             self.log.push((site, length));
             true
+        }
+
+        pub(super) fn drew(&mut self, drawn: Drawn) {
+            self.drawn.push(drawn);
         }
     }
 
@@ -441,6 +496,22 @@ mod audit {
             transcript
         }
 
+        /// A random oracle that was programmed: what is drawn follows from `program`, whatever is absorbed.
+        pub fn programmed(program: u64) -> Self {
+            let mut transcript = Self::new();
+            transcript.absorb(Site::Protocol, &program.to_le_bytes());
+            transcript.audit = Audit {
+                deaf: true,
+                ..Audit::default()
+            };
+            transcript
+        }
+
+        /// What was drawn so far, in order.
+        pub fn drawn(&self) -> &[Drawn] {
+            &self.audit.drawn
+        }
+
         /// What was absorbed so far: sites and lengths, in order.
         pub fn log(&self) -> &[(Site, usize)] {
             &self.audit.log
@@ -460,7 +531,9 @@ mod tests {
 
     fn sites() -> impl Iterator<Item = Site> {
         let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
-        committed.chain(Site::RELATION).chain(Site::OPENING)
+        let others = Site::RELATION.into_iter().chain(Site::LINK);
+        let others = others.chain(Site::PRIVATE_INPUTS);
+        committed.chain(others).chain(Site::OPENING)
     }
 
     const FUNCTIONS: [HashFunction; 2] = [HashFunction::Blake3, HashFunction::Keccak256];

@@ -52,6 +52,22 @@ pub enum Rejection {
     /// The relation proof is not one of the recorded equations, in the private mode.
     #[error("{0}")]
     Relation(#[from] relation::Refused),
+    /// A proof of the private mode comes with more links than a chain has.
+    #[error("the proof comes with {0} links, more than a chain has")]
+    LinkCount(usize),
+    /// A link leads to a commitment of no kind that its parent leads to.
+    #[error("a link leads to a commitment of kind {0}, which its parent does not lead to")]
+    LinkKind(u8),
+    /// The links do not lead to an epoch for proofs, or to one for proofs of public inputs where they are private,
+    /// or the other way round.
+    #[error("the links do not lead to an epoch for proofs of such inputs")]
+    LinkEnd,
+    /// The graph has no plan for inputs that are private.
+    #[error("the key has no proofs of private inputs: {0}")]
+    PublicOnly(String),
+    /// A link's two commitments do not hold the same weights.
+    #[error("a link is not valid: {0}")]
+    Link(hiding::Rejected),
     /// An equation or a claim does not hold for what is committed to, in the private mode.
     #[error("the hiding opening is not valid: {0}")]
     Hidden(#[from] hiding::Rejected),
@@ -72,6 +88,11 @@ impl Rejection {
             Self::Lookups(_) => "LOOKUP_MISMATCH",
             Self::Reduction(_) => "REDUCTION_MISMATCH",
             Self::Relation(_) => "RELATION_MISMATCH",
+            Self::LinkCount(_) => "LINK_COUNT",
+            Self::LinkKind(_) => "LINK_KIND",
+            Self::LinkEnd => "LINK_END",
+            Self::PublicOnly(_) => "INPUTS_PUBLIC_ONLY",
+            Self::Link(_) => "LINK_INVALID",
             Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
             Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",
         }

@@ -6,10 +6,12 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
+from inferproof.app.key_budgets import openings_left
 from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
@@ -86,7 +88,13 @@ def start_background(
 ) -> Background:
     """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
     stores, metrics, asset, heartbeat = core.stores, core.metrics, core.token.asset, Heartbeat()
-    gauges = Gauges(metrics, stores.orders.ledger.figures, core.account.holdings, clock)
+    gauges = Gauges(
+        metrics,
+        stores.orders.ledger.figures,
+        core.account.holdings,
+        partial(openings_left, stores.models, stores.artifacts, stores.openings),
+        clock,
+    )
     settler = Settler(
         jobs=stores.orders.jobs,
         settlements=stores.orders.settlements,

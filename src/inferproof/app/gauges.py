@@ -4,7 +4,7 @@ account on the chain by a task of its own, since a chain may take seconds to ans
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from inferproof.errors import InferproofError
 from inferproof.observability.faults import loggable
@@ -20,13 +20,15 @@ ACCOUNT_S = 15.0
 
 
 class Gauges:
-    """Asks and shows. `balances` gives the account's coin in wei and its tokens in atomic units."""
+    """Asks and shows. `balances` gives the account's coin in wei and its tokens in atomic units,
+    `openings` how many are left of the keys of active models that have a budget."""
 
     def __init__(
         self,
         metrics: Metrics,
         figures: Callable[[], Awaitable[Figures]],
         balances: Callable[[], Awaitable[tuple[int, int]]],
+        openings: Callable[[], Awaitable[Mapping[str, int]]],
         clock: Clock,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -34,6 +36,7 @@ class Gauges:
         self._metrics = metrics
         self._figures = figures
         self._balances = balances
+        self._openings = openings
         self._clock = clock
         self._timer = timer
         self._asking = asyncio.Lock()
@@ -47,6 +50,7 @@ class Gauges:
                 return
             try:
                 self._metrics.orders(await self._figures(), self._clock())
+                self._metrics.openings(await self._openings())
             except InferproofError as error:
                 log.warning("the figures cannot be read: %s", loggable(error))
             self._asked_at = self._timer()

@@ -1,12 +1,14 @@
 """Proof systems by name, and what checks the proofs that strangers bring."""
 
+import asyncio
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from inferproof.app.isolated import IsolatedPreprocess
-from inferproof.app.stores import Watch, unwatched
-from inferproof.proving.base import ProofSystem
+from inferproof.app.openings import shared_openings
+from inferproof.app.stores import Stores, Watch, unwatched
+from inferproof.proving.base import OpeningCounter, ProofSystem
 from inferproof.proving.costs import FILE as COSTS
 from inferproof.proving.external import ExternalSystem
 from inferproof.proving.isolated import IsolatedCheckers
@@ -14,20 +16,25 @@ from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.services.base import Systems
 from inferproof.settings import Settings
+from inferproof.storage.sql.closing import to_the_end
 from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Preprocess
 
 
 def open_systems(
     settings: Settings,
+    stores: Stores,
     stack: AsyncExitStack,
     more: Mapping[str, ProofSystem],
     watch: Watch = unwatched,
 ) -> Systems:
-    """Proof systems by name, each built once; all share one pool of worker processes."""
+    """Proof systems by name, each built once; all share one pool of worker processes, and the order
+    book counts the openings of their keys."""
     pool = WorkerPool(max(1, settings.workers))
     stack.callback(pool.close)
-    known = dict(more)
+    openings = shared_openings(stores.openings, asyncio.get_running_loop())
+    known, built = dict(more), list[ProofSystem]()
+    stack.push_async_callback(_end_epochs, built)
     for command in settings.external_provers:
         system = ExternalSystem(shlex.split(command))
         known[system.name] = system
@@ -35,13 +42,21 @@ def open_systems(
 
     def find(name: str) -> ProofSystem:
         if name not in watched:
-            system = (
-                known[name] if name in known else get_system(name, pool, settings.data_dir / COSTS)
-            )
+            costs = settings.data_dir / COSTS
+            system = known[name] if name in known else get_system(name, pool, costs, openings)
+            built.append(system)
             watched[name] = watch("system", system)
         return watched[name]
 
     return find
+
+
+async def _end_epochs(systems: list[ProofSystem]) -> None:
+    """Returns when nothing is under way that the order book counts. It is still open, and its loop
+    runs, which a thread waits for."""
+    for system in systems:
+        if isinstance(system, OpeningCounter):
+            await to_the_end(asyncio.to_thread(system.end_epochs))
 
 
 def open_checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofChecker]:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inferproof.app.key_budgets import bring
 from inferproof.app.provers import open_systems
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, open_stores
@@ -22,6 +23,7 @@ from inferproof.services.models.registry import Registry
 from inferproof.services.models.submission import build_submission
 from inferproof.services.orders.base import GatewaySettings, ModelView
 from inferproof.settings import Settings
+from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.types.digest import Digest
 
 
@@ -37,21 +39,26 @@ async def install_model(
     sizes each, as a version of its own.
 
     `key` is the provider's, by default the gateway's own. A gateway that runs on the same
-    data folder offers the model at once. Doing it again changes nothing.
+    data folder offers the model at once. Doing it again changes nothing. Where the model's key may
+    be opened so often, the order book counts it from then on, and the user's own records give it
+    all that they have.
     Raises: ModelRejected CARD_*; ArtifactRejected; RequestRejected SUBMISSION_MISMATCH;
-    Conflict MODEL_VERSION_TAKEN, MODEL_OWNED; Misconfigured.
+    Conflict MODEL_VERSION_TAKEN, MODEL_OWNED, OPENINGS_ELSEWHERE; Misconfigured.
     """
     key = key or settings.signing_key()
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings))
-        systems = open_systems(settings, stack, more_systems or {})
+        systems = open_systems(settings, stores, stack, more_systems or {})
         made = await asyncio.to_thread(submissions, card_path, compiled, key)
         terms = GatewaySettings(asset=settings.asset, payee=key.address)
         registry = open_registry(stores, systems, terms)
         views = []
         for each in made:
             view = await registry.submit(each.document, each.signature)
-            await asyncio.to_thread(stores.artifacts.install, each.commitment, each.compiled)
+            folder = await asyncio.to_thread(
+                stores.artifacts.install, each.commitment, each.compiled
+            )
+            await bring(LocalOpeningBudgets(), stores.openings, each.compiled, folder)
             views.append(await registry.approve(view.name))
     return tuple(views)
 

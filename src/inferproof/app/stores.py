@@ -14,6 +14,7 @@ from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.storage.sql.orders import sql_orders
 from inferproof.storage.sql.verifications import SqlVerifications
 
@@ -29,6 +30,7 @@ class Stores:
     models: SqlModelStore
     verifications: SqlVerifications
     api_keys: SqlApiKeys
+    openings: SqlOpeningBudgets
     blobs: LocalBlobs
     artifacts: LocalArtifacts
     catalog: Catalog
@@ -75,6 +77,7 @@ async def open_stores(
                 database, kept=settings.verifications_kept, days=settings.verifications_days
             ),
             api_keys=SqlApiKeys(database),
+            openings=SqlOpeningBudgets(database),
             blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),

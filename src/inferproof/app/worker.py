@@ -58,7 +58,7 @@ async def build_worker(
             settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
         stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
-        systems = open_systems(settings, stack, more_systems or {}, watch)
+        systems = open_systems(settings, stores, stack, more_systems or {}, watch)
         stack.callback(report_loop_faults(asyncio.get_running_loop()))
         open_reports(settings, stack)
         tracer = open_tracer(settings, stack)

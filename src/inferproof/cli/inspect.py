@@ -1,18 +1,26 @@
 """`inferproof inspect`: what a compiled model is, and how sound proofs of it are."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from inferproof.app import key_budgets
+from inferproof.app.key_budgets import KeyBudget
 from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
+from inferproof.cli.openings import figures_json, show_budget
 from inferproof.cli.verify import labels_json
 from inferproof.errors import NotFound, Reason
+from inferproof.protocol.claims import assurance_of
+from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import ModeReporter
+from inferproof.proving.base import Description, ModeReporter, PrivacyReporter
 from inferproof.proving.registry import get_system, known_systems
+from inferproof.proving.sumcheck.private_key import has_key
+from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.types.proof import SecurityReport
 from inferproof.verify import proof as proofs
 
@@ -29,19 +37,32 @@ def inspect(
     security: Annotated[
         bool, typer.Option("--security", help="Itemise the provable bits of soundness.")
     ] = False,
+    privacy: Annotated[
+        bool, typer.Option("--privacy", help="Itemise what the key shows and hides (mode private).")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a compiled model commits to, and with --security how sound its proofs are."""
+    """Show what a compiled model commits to, with --security how sound its proofs are, and with
+    --privacy what its key shows."""
     with failures(as_json=as_json):
         bundle = read_bundle(compiled)
         mode = mode_of(bundle)
         report = security_of(bundle) if security else None
+        shown = privacy_of(bundle) if privacy else None
+        plainly = not (report or shown)
+        openings = _openings(compiled, mode) if plainly else None
     if as_json:
-        print_json(_security_json(report) if report else _bundle_json(bundle, mode))
-    elif report:
+        itemised = {**(_security_json(report) if report else {}), **(shown or {})}
+        print_json(itemised or _bundle_json(bundle, mode, openings))
+        return
+    if report:
         _show_security(bundle, report)
-    else:
+    if shown:
+        _show_privacy(shown)
+    if plainly:
         _show(bundle, mode)
+        if openings is not None:
+            show_budget(openings)
 
 
 def security_of(bundle: VerifierBundle) -> SecurityReport:
@@ -53,12 +74,36 @@ def security_of(bundle: VerifierBundle) -> SecurityReport:
     return report
 
 
+def privacy_of(bundle: VerifierBundle) -> dict[str, Any]:
+    """What the model's key shows and hides. Raises: NotFound PRIVACY_NOT_ITEMISED."""
+    system = get_system(bundle.parts.proof_system)
+    shown = system.privacy(bundle) if isinstance(system, PrivacyReporter) else None
+    if shown is None:
+        raise NotFound(Reason.PRIVACY_NOT_ITEMISED)
+    return dict(shown)
+
+
 def mode_of(bundle: VerifierBundle) -> str | None:
     """The mode that the model was compiled for; None where its proof system has no modes."""
     if bundle.parts.proof_system not in known_systems():
         return None
     system = get_system(bundle.parts.proof_system)
     return system.mode(bundle) if isinstance(system, ModeReporter) else None
+
+
+def description_of(bundle: VerifierBundle, mode: str | None) -> Description | None:
+    """What proofs of the model prove and what they do not; None for systems that are not ours."""
+    if bundle.parts.proof_system not in known_systems():
+        return None
+    system = get_system(bundle.parts.proof_system)
+    return system.describe(mode) if isinstance(system, ModeReporter) else system.describe()
+
+
+def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:
+    """What this user's records say of the key's openings, where the folder has what opens it."""
+    if mode != PRIVATE or not has_key(compiled):
+        return None
+    return asyncio.run(key_budgets.show(LocalOpeningBudgets(), compiled))
 
 
 def _security_json(report: SecurityReport) -> dict[str, Any]:
@@ -83,13 +128,31 @@ def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
     print_table(table)
 
 
-def _bundle_json(bundle: VerifierBundle, mode: str | None) -> dict[str, Any]:
-    parts = bundle.parts
+def _show_privacy(shown: dict[str, Any]) -> None:
+    hidden = shown["hidden"]
+    out.print(
+        f"[bold]hidden[/]         {hidden['weights']:,} weights in {hidden['matrices']:,} "
+        f"matrices, {hidden['elements']:,} elements of {hidden['parameters']:,} parameters"
+    )
+    table = Table("public", "numbers", "what it is", box=None)
+    for fact in shown["public"]:
+        table.add_row(plain(fact["kind"]), f"{fact['numbers']:,}", plain(fact["what"]))
+    print_table(table)
+
+
+def _bundle_json(
+    bundle: VerifierBundle, mode: str | None, openings: KeyBudget | None
+) -> dict[str, Any]:
+    parts, described = bundle.parts, description_of(bundle, mode)
     return {
         "model_commitment": bundle.commitment.hex,
         "system": parts.proof_system,
         "version": parts.proof_system_version,
         "mode": mode,
+        "assurance": assurance_of(bundle).value,
+        "proven": described.proven if described else None,
+        "not_proven": described.not_proven if described else None,
+        "openings": None if openings is None else figures_json(openings),
         "visibility": parts.visibility.value,
         "setup": parts.setup.value,
         "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
@@ -100,11 +163,13 @@ def _bundle_json(bundle: VerifierBundle, mode: str | None) -> dict[str, Any]:
 
 
 def _show(bundle: VerifierBundle, mode: str | None) -> None:
-    parts = bundle.parts
+    parts, described = bundle.parts, description_of(bundle, mode)
     rows = {
         "model": bundle.commitment.hex,
         "proof system": f"{parts.proof_system} {parts.proof_system_version}",
         **({"mode": mode} if mode else {}),
+        "assurance": assurance_of(bundle).value,
+        **({"not proven": described.not_proven} if described else {}),
         "input": parts.visibility.value,
         "set-up": parts.setup.value,
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inferproof.app.openings import local_openings, local_system
 from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
 from inferproof.cli.axes import BatchOption, ShapesOption, choices_of
 from inferproof.cli.compiled import model_for_input, place_of, read_bundle
@@ -40,11 +41,11 @@ from inferproof.models.card import DEFAULT_SYSTEM
 from inferproof.models.load import load_model
 from inferproof.models.variants import cut_samples
 from inferproof.protocol.labels import label_of
+from inferproof.protocol.opening_budget import Budget, Level
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
+from inferproof.proving.base import CompileReport, CompileRequest, OpeningCounter, SrsSource
 from inferproof.proving.execution import ProveRequest
 from inferproof.proving.execution import prove as prove_run
-from inferproof.proving.registry import get_system
 from inferproof.proving.selection import compiler_of
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.proof import Visibility
@@ -54,7 +55,9 @@ Mode = Annotated[
     typer.Option(
         help="What a proof shows of the run between input and output (sumcheck): clear, the "
         "default, shows the results of layers with weights; committed shows commitments to what "
-        "is computed, for smaller proofs of large models, and is experimental."
+        "is computed, for smaller proofs of large models, and is experimental; private shows that "
+        "and the weights under one-time pads, counts how often its key is opened, and is "
+        "experimental too: the evidence that it hides them is not complete."
     ),
 ]
 Bits = Annotated[
@@ -137,7 +140,7 @@ def compile_model(
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     told = []
     with failures(as_json=as_json):
-        compiler = compiler_of(system)
+        compiler = compiler_of(system, local_openings)
         for choice in choices:
             loaded = load_model(model, axes=choice.axes)
             samples = read_or_draw(loaded, calibration, ranges)
@@ -197,7 +200,7 @@ def prove(
     with failures(as_json=as_json):
         model = model_for_input(artifact, lambda: read_arrays(inputs))
         bundle = read_bundle(model)
-        prover, specs = get_system(bundle.parts.proof_system), bundle.outputs
+        specs = bundle.outputs
         check_writable(proof)
         request = ProveRequest(
             artifact=model,
@@ -207,9 +210,11 @@ def prove(
             salt=Digest.from_hex(salt).raw if salt else os.urandom(32),
             time_limit_s=time_limit,
         )
-        with progress("proving") as report:
-            first = prove_run(prover, request, report)
-            runs = [prove_run(prover, request, report) for _ in range(repeat)] or [first]
+        with local_system(bundle.parts.proof_system) as prover:
+            with progress("proving") as report:
+                first = prove_run(prover, request, report)
+                runs = [prove_run(prover, request, report) for _ in range(repeat)] or [first]
+            budget = prover.budget(model) if isinstance(prover, OpeningCounter) else None
         last = runs[-1]
         write_file(proof, last.file)
     result: dict[str, Any] = {
@@ -224,7 +229,9 @@ def prove(
         "peak_mb": max(r.peak_mb for r in runs),
         "job_id": request.job_id.hex,
         "salt": "0x" + request.salt.hex(),
+        "openings_left": None if budget is None else budget.left,
     }
+    _note_low(budget, model)
     if as_json:
         print_json(result)
     else:
@@ -233,6 +240,15 @@ def prove(
         out.print(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
             f"{result['peak_mb']:.0f} MB; written to {plain(proof)}"
+        )
+
+
+def _note_low(budget: Budget | None, model: Path) -> None:
+    """Says on standard error when the key is to be rotated."""
+    if budget is not None and budget.level is not Level.AMPLE:
+        err.print(
+            f"[yellow]note[/]: {budget.left:,} openings of the model's key are left; make a new "
+            f"key of the same weights: inferproof provider rotate {plain(model)}"
         )
 
 

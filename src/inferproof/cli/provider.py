@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inferproof.app.compiling import compile_card
+from inferproof.app.openings import local_system
+from inferproof.cli import openings
 from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
 from inferproof.cli.compiled import place_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, progress
@@ -19,7 +21,6 @@ from inferproof.cli.verify import warn_of_setup
 from inferproof.models.drawing import parse_ranges
 from inferproof.models.variants import read_variants
 from inferproof.proving.base import CompileReport, SrsSource
-from inferproof.proving.registry import get_system
 
 if TYPE_CHECKING:
     from inferproof.app.publishing import SignedSubmission
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     group.command("compile")(compile_model)
     group.command("publish")(publish)
     group.command("submit")(submit)
+    openings.add_to(group)
     app.add_typer(group, name="provider")
 
 
@@ -69,8 +71,10 @@ def compile_model(
         check_one_size(opening, len(variants))
         for variant in variants:
             described, place = variant.card, place_of(variant.choice, folder)
-            system = get_system(described.proof.system)
-            with progress(f"compiling {variant.choice.name}".rstrip()) as report:
+            with (
+                local_system(described.proof.system) as system,
+                progress(f"compiling {variant.choice.name}".rstrip()) as report,
+            ):
                 done = compile_card(
                     *(described, place, system, report, source, mode, declared),
                     bits=bits,

@@ -89,7 +89,7 @@ def verify(
     minimum_mode: Annotated[
         str | None,
         typer.Option(
-            help="The least that proofs must hide of a run: clear or committed.",
+            help="The least that proofs must hide of a run: clear, committed or private.",
             callback=_known(MODES),
         ),
     ] = None,
@@ -149,7 +149,7 @@ def verify(
 def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bool) -> None:
     data = read_file(proof_file, MAX_PROOF_FILE)
     bundle = bundle_for_proof(target, data)
-    assurance = assurance_of(bundle.parts)
+    assurance = assurance_of(bundle)
     policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
     checker = installed_checker(bundle.parts.proof_system, isolated=True)

@@ -4,7 +4,7 @@ from inferproof.client.answer import Answer, Offer
 from inferproof.client.ledger import PaidCall
 from inferproof.errors import PolicyRejected, Reason, ReceiptRejected
 from inferproof.payments.parts import payment_parts
-from inferproof.protocol.claims import PROVES_EXECUTION
+from inferproof.protocol.claims import strongest_assurance
 from inferproof.protocol.labels import label_of
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file
@@ -33,9 +33,8 @@ def check_offer(offer: Offer, policy: Policy, tools: Tools | None) -> None:
         raise PolicyRejected(Reason.POLICY_NETWORK, network=network)
     if tools is None:
         return
-    levels = list(Assurance)
-    proves = quote.proof_system in PROVES_EXECUTION
-    level = Assurance.ZK_INTEGRITY if proves else Assurance.COMMITMENT
+    # A quote names no mode: whether a model hides its weights is seen from its receipt.
+    levels, level = list(Assurance), strongest_assurance(quote.proof_system)
     if levels.index(level) < levels.index(policy.minimum_assurance):
         raise PolicyRejected(
             Reason.POLICY_ASSURANCE, got=level.value, minimum=policy.minimum_assurance.value

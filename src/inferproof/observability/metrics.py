@@ -218,7 +218,7 @@ class Metrics:
         self._books_at.set_to_current_time()
 
     def openings(self, left: Mapping[str, int]) -> None:
-        """Sets how many openings the keys of these models have left. No mode of today has any."""
+        """Sets how many openings the keys of these models have left."""
         for model, count in left.items():
             self._openings.labels(model).set(count)
 

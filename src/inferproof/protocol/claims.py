@@ -6,6 +6,9 @@ again and compares: a receipt cannot say more than its proof. Source: specs/rece
 
 from dataclasses import dataclass, replace
 
+from inferproof.protocol import proof_mode
+from inferproof.protocol.proof_mode import assurance_in, mode_in
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
 from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
@@ -31,24 +34,42 @@ def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
         )
     if assurance is Assurance.QUORUM:
         return "A quorum of staked validators attested the output; execution is not proven."
-    hidden = "" if assurance is Assurance.ZK_INTEGRITY else ", revealing neither weights nor input"
-    shown = "disclosed" if parts.visibility is Visibility.PUBLIC else "committed"
+    public = parts.visibility is Visibility.PUBLIC
+    shown = "disclosed" if public else "committed"
+    hidden = ""
+    if assurance is Assurance.ZK_PRIVATE:
+        hidden = ", revealing nothing else of its weights"
+        hidden = hidden if public else ", revealing neither weights nor input"
     return (
         f"A proof by {parts.proof_system} shows that the output is what the committed, quantised "
         f"model computes on the {shown} input{hidden}.{_SETUP_SENTENCE[parts.setup]}"
     )
 
 
-def assurance_of(parts: ModelParts) -> Assurance:
+def assurance_of(bundle: VerifierBundle) -> Assurance:
     """The assurance that a verified proof of this model gives.
 
-    A system that is not known to prove the execution gives commitment, whatever its name says.
-    No proof system here is zero-knowledge for weights and input both, so none reaches
-    zk-private.
+    A system that is not known to prove the execution gives commitment, whatever its name says. One
+    mode hides the weights, which the verifying key names (`proof_mode`).
     """
-    return (
-        Assurance.ZK_INTEGRITY if parts.proof_system in PROVES_EXECUTION else (Assurance.COMMITMENT)
-    )
+    system = bundle.parts.proof_system
+    if system not in PROVES_EXECUTION:
+        return Assurance.COMMITMENT
+    return assurance_in(mode_in(bundle.verifying_key) if system == proof_mode.SYSTEM else None)
+
+
+def strongest_assurance(proof_system: str) -> Assurance:
+    """The most that any model of this system gives."""
+    if proof_system not in PROVES_EXECUTION:
+        return Assurance.COMMITMENT
+    return assurance_in(proof_mode.PRIVATE if proof_system == proof_mode.SYSTEM else None)
+
+
+def may_claim(claimed: Assurance, proven: Assurance) -> bool:
+    """Whether a receipt may claim this level of a proof that gives the other: no more, and less
+    only where its gateway's build did not claim to hide weights."""
+    modest = (claimed, proven) == (Assurance.ZK_INTEGRITY, Assurance.ZK_PRIVATE)
+    return claimed is proven or modest
 
 
 PROVES_EXECUTION = frozenset({"ezkl", "sumcheck"})

@@ -1,8 +1,9 @@
 """How often the commitment to a key's weights may be opened: the rules of its budget.
 
 A hiding commitment hides the weights for so many openings and no more. Each opening takes a *slot*,
-one of the numbers 0, 1, … below the key's capacity, and no slot is ever taken twice. No mode of
-today opens such a commitment: nothing calls this yet but its tests.
+one of the numbers 0, 1, … below the key's capacity, and no slot is ever taken twice. Epochs, which
+hang on a key and live in one process, are counted alike under names of their own; what is said of
+keys holds for them (ADR 35).
 
 A budget is a set of ranges of slots, each counted by one *store*, an order book or a folder of
 records on one machine. The whole key is a range, and so is a *slice* that another store was given:
@@ -147,6 +148,10 @@ class Budget:
         return sum(each.left for each in self.own)
 
     @property
+    def _delegated(self) -> int:
+        return sum(each.delegated for each in self.own)
+
+    @property
     def level(self) -> Level:
         if self.left == 0:
             return Level.SPENT
@@ -165,7 +170,8 @@ class Budget:
     def take(self, use: Use, seen: int) -> Change[Opening]:
         """One slot. `seen` is the most that anybody knows to be taken from this store.
 
-        Raises: Conflict OPENINGS_UNKNOWN, OPENINGS_COPIED, OPENINGS_OLDER, OPENINGS_SPENT.
+        Raises: Conflict OPENINGS_UNKNOWN, OPENINGS_COPIED, OPENINGS_OLDER, OPENINGS_SPENT,
+        OPENINGS_GIVEN, ROTATION_SPENT.
         """
         before = self._with_room(1, use, seen)
         after = replace(before, taken=before.taken + 1)
@@ -202,20 +208,38 @@ class Budget:
             raise Conflict(Reason.SLICE_USED, first=new.first, last=new.end - 1, key=self.key)
         return Change(None, new, None)
 
+    def check_forgotten(self) -> None:
+        """Returns when the count may be given up: what is not known is spent, so that nothing of it
+        is opened afterwards. Raises: Conflict OPENINGS_KEPT where rotation has a slot reserved,
+        which only keys have."""
+        if any(each.reserved for each in self.ranges):
+            raise Conflict(Reason.OPENINGS_KEPT, key=self.key)
+
     def with_range(self, new: Range) -> "Budget":
         """With this range, in place of the one that begins where it does."""
         others = (each for each in self.ranges if each.first != new.first)
         return replace(self, ranges=ordered((*others, new)))
 
-    def _with_room(self, count: int, use: Use, seen: int) -> Range:
+    def check_counted(self) -> None:
+        """Returns when this store counts the key, whatever is left.
+
+        Raises: Conflict OPENINGS_UNKNOWN, OPENINGS_COPIED.
+        """
         if not self.ranges:
             raise Conflict(Reason.OPENINGS_UNKNOWN, key=self.key)
         if not self.own:
             raise Conflict(Reason.OPENINGS_COPIED, key=self.key)
+
+    def _with_room(self, count: int, use: Use, seen: int) -> Range:
+        self.check_counted()
         if self.taken < seen:
             raise Conflict(Reason.OPENINGS_OLDER, key=self.key, taken=self.taken, seen=seen)
         most = max(self.own, key=lambda each: each.room(use))
         found = next((each for each in self.own if each.room(use) >= count), None)
+        if all(each.size == each.taken for each in self.own) and self._delegated:
+            raise Conflict(Reason.OPENINGS_GIVEN, key=self.key)
+        if found is None and use is Use.ROTATION:
+            raise Conflict(Reason.ROTATION_SPENT, key=self.key)
         if found is None:
             raise Conflict(Reason.OPENINGS_SPENT, key=self.key, left=most.room(use), wanted=count)
         return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from inferproof.errors import ArtifactRejected, InferproofError, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.opening import ModelOpening, PartOpening, Salts, check_opening
+from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import (
     UNDECLARED,
@@ -34,6 +35,9 @@ COMPILED = {
     "setup": "set-up",
 }
 """The parts of a model commitment that compiling makes, and what they are called."""
+
+
+_OWN_RANDOMNESS = "a key of mode private has randomness of its own, which the opening does not hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,11 @@ def audit(
         # That the file is another model is what there is to tell; it need not even compile.
         rest = tuple(Compared(name, None, error.message) for name in COMPILED.values())
     else:
+        hidden = isinstance(system, ModeReporter) and system.mode(bundle) == PRIVATE
         rest = tuple(
-            Compared(name, getattr(made, part) == getattr(bundle.parts, part))
+            Compared(name, None, _OWN_RANDOMNESS)
+            if hidden and part == "verifying_key"
+            else Compared(name, getattr(made, part) == getattr(bundle.parts, part))
             for part, name in COMPILED.items()
         )
     return AuditReport((*opened, *rest))

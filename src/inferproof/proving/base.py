@@ -33,6 +33,7 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.opening import Salts
+from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
@@ -347,11 +348,43 @@ class Evaluator(Protocol):
 
 
 @runtime_checkable
+class OpeningCounter(Protocol):
+    """A proof system with models whose keys may be opened so often."""
+
+    def budget(self, artifact: Path) -> Budget | None:
+        """What is known of the openings of the model's key, where proofs of this system are
+        counted; None for a model that is proven without count.
+
+        Raises: ArtifactRejected; Conflict OPENINGS_DAMAGED; Unavailable; MissingPart
+        MISSING_OPENINGS.
+        """
+        ...
+
+    def end_epochs(self) -> None:
+        """Ends what was begun for proofs to come. Others may follow."""
+        ...
+
+
+@runtime_checkable
 class ModeReporter(Protocol):
     """A proof system that has several modes."""
 
     def mode(self, bundle: VerifierBundle) -> str:
         """The mode that the model was compiled for. Raises: ArtifactRejected."""
+        ...
+
+    def describe(self, mode: str | None = None) -> Description:
+        """What a proof of this mode proves, or of the default one."""
+        ...
+
+
+@runtime_checkable
+class PrivacyReporter(Protocol):
+    """A proof system that says what a model's key shows, where its proofs show nothing else."""
+
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
+        """What is public of the model, and how much is not; None for models whose proofs show more
+        than their key. Raises: ArtifactRejected; MissingPart."""
         ...
 
 

@@ -5,22 +5,28 @@ from pathlib import Path
 
 from inferproof.errors import NotFound, Reason
 from inferproof.proving.base import ComputeBackend, ProofSystem
+from inferproof.proving.openings import OpeningsAt
 
 
-def _ezkl(backend: ComputeBackend | None, _costs: Path | None) -> ProofSystem:
+def _ezkl(
+    backend: ComputeBackend | None, _costs: Path | None, _openings: OpeningsAt | None
+) -> ProofSystem:
     from inferproof.proving.ezkl.system import EzklSystem
 
     # What compiling measured is its record: its costs follow from rows, not from the graph.
     return EzklSystem(backend)
 
 
-def _sumcheck(backend: ComputeBackend | None, costs: Path | None) -> ProofSystem:
+def _sumcheck(
+    backend: ComputeBackend | None, costs: Path | None, openings: OpeningsAt | None
+) -> ProofSystem:
     from inferproof.proving.sumcheck.system import SumcheckSystem
 
-    return SumcheckSystem(backend, costs=costs)
+    return SumcheckSystem(backend, costs=costs, openings=openings)
 
 
-_SYSTEMS: dict[str, Callable[[ComputeBackend | None, Path | None], ProofSystem]] = {
+_Make = Callable[[ComputeBackend | None, Path | None, OpeningsAt | None], ProofSystem]
+_SYSTEMS: dict[str, _Make] = {
     "ezkl": _ezkl,
     "sumcheck": _sumcheck,
 }
@@ -33,10 +39,14 @@ def known_systems() -> tuple[str, ...]:
 
 
 def get_system(
-    name: str, backend: ComputeBackend | None = None, costs: Path | None = None
+    name: str,
+    backend: ComputeBackend | None = None,
+    costs: Path | None = None,
+    openings: OpeningsAt | None = None,
 ) -> ProofSystem:
     """The proof system of that name; with a backend it shares the backend's workers, and with the
-    file of `inferproof calibrate` it estimates by what was measured.
+    file of `inferproof calibrate` it estimates by what was measured. `openings` counts those of
+    keys whose proofs are counted: without it, it makes and opens none.
 
     Raises: NotFound SYSTEM_UNKNOWN with the names that are known. External provers and toys are
     never found here: whoever wants one builds it and says so.
@@ -44,7 +54,7 @@ def get_system(
     make = _SYSTEMS.get(name)
     if make is None:
         raise NotFound(Reason.SYSTEM_UNKNOWN, name=name, known=", ".join(known_systems()))
-    return make(backend, costs)
+    return make(backend, costs, openings)
 
 
 def require_native(name: str) -> None:

@@ -12,6 +12,7 @@ from inferproof.proving.base import (
     ProofSystem,
     no_progress,
 )
+from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.registry import get_system
 
 AUTO = "auto"
@@ -22,14 +23,15 @@ ORDER = ("sumcheck", "ezkl")
 Compiler = Callable[[CompileRequest, Progress], CompileReport]
 
 
-def compiler_of(name: str) -> Compiler:
+def compiler_of(name: str, openings: OpeningsAt | None = None) -> Compiler:
     """What compiles with the proof system of that name, or with the first that takes a model.
+    `openings` is as for `get_system`.
 
     Raises: NotFound SYSTEM_UNKNOWN.
     """
     if name != AUTO:
-        return get_system(name).compile
-    return partial(compile_with_first, tuple(get_system(each) for each in ORDER))
+        return get_system(name, openings=openings).compile
+    return partial(compile_with_first, tuple(get_system(each, openings=openings) for each in ORDER))
 
 
 def compile_with_first(

@@ -254,7 +254,7 @@ class Sample:
     def receipt(self, statement: Statement) -> Receipt:
         """The receipt for a proof file that carries this statement."""
         parts, quote = self.bundle.parts, self.quote()
-        assurance, payment = assurance_of(parts), self.payment()
+        assurance, payment = assurance_of(self.bundle), self.payment()
         return Receipt(
             statement=statement,
             proof_digest=proof_digest(self.proof()),

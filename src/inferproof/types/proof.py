@@ -18,7 +18,8 @@ class Assurance(StrEnum):
     ZK_INTEGRITY = "zk-integrity"
     """A proof shows that the output is the committed model's on the committed input."""
     ZK_PRIVATE = "zk-private"
-    """The same, and the proof reveals neither weights nor input."""
+    """The same, and the proof reveals nothing else of the weights, nor of an input that is not
+    disclosed."""
 
 
 class Visibility(StrEnum):

@@ -38,6 +38,7 @@ from inferproof.protocol.claims import (
     PaymentClaims,
     assurance_of,
     derive_claims,
+    may_claim,
     proven_sentence,
     unshown_preprocessing,
 )
@@ -301,9 +302,9 @@ class _Run:
         receipt = file.receipt
         # A receipt of before values beyond the range were counted does not name them.
         counted = any(claim.name == INPUT_RANGE for claim in receipt.claims)
-        assurance = assurance_of(bundle.parts)
+        assurance = receipt.assurance
         if (
-            receipt.assurance is not assurance
+            not may_claim(assurance, assurance_of(bundle))
             or receipt.proven != proven_sentence(assurance, bundle.parts)
             or receipt.claims
             != derive_claims(

@@ -118,6 +118,8 @@ class State:
     claims: dict[int, list[Claim]] = field(default_factory=dict)
     columns: list[tuple[int, Point, Value]] = field(default_factory=list)
     matrices: dict[int, MatrixClaim] = field(default_factory=dict)
+    inputs: list[Claim] = field(default_factory=list)
+    """One on each input, where they are private."""
 
     def claim(self, tensor: int, claim: Claim) -> None:
         self.claims.setdefault(tensor, []).append(claim)

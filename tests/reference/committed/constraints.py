@@ -15,12 +15,14 @@ from reference.committed.parts import (
     Constraint,
     Direct,
     Division,
+    Held,
     Limb,
     Looked,
     Max,
     Pick,
     Rescale,
     Root,
+    Saturated,
     Wide,
 )
 from reference.committed.tensors import (
@@ -33,7 +35,7 @@ from reference.committed.tensors import (
     ones_of,
 )
 from reference.committed.values import Value, add, mul, scale, sub
-from reference.field import ONE, ZERO, P, lift, powers
+from reference.field import ONE, ZERO, P, equality_at, lift, powers
 
 
 class Relations(Identities, Choices):
@@ -96,6 +98,8 @@ class Relations(Identities, Choices):
             self.state.column(form.column, point, found.value)
         elif isinstance(form, Clamped):
             point, quotient = self._clamped(constraint, form)
+        elif isinstance(form, Saturated):
+            point, quotient = self._saturated(constraint, form)
         else:
             point, quotient = self._wide(constraint, form)
         remainder = _shifted_back(self.number(constraint.remainder, point), constraint.raised)
@@ -136,26 +140,55 @@ class Relations(Identities, Choices):
         return point, quotient
 
     def _wide(self, constraint: Rescale, form: Wide) -> tuple[Point, Value]:
-        equal = self.state.messages.equal
         point = self.found[form.above[0].lookup].point
-        above = self.number(form.above, point)
-        below = self.number(form.below, point)
-        up, down = self.number(form.up, point), self.number(form.down, point)
-        quotient = sub(add(add(lift(constraint.lo), above), up), down)
-        if form.held:
-            low, high = form.held.low, form.held.high
-            over, under = (self.number(part, point) for part in (form.held.over, form.held.under))
-            whole = lift(high - low)
-            equal(add(over, under), whole, "a quotient is not within its range")
-            equal(quotient, add(lift(low), over), "a quotient is not what it is held to")
-        if form.up:
-            span = lift(constraint.hi - constraint.lo)
-            equal(add(above, below), span, "the distances to the bounds do not add up")
-            if form.below:
-                self.exclude(form.up, form.below, point)
-        if form.down:
-            self.exclude(form.down, form.above, point)
+        quotient = add(lift(constraint.lo), self.number(form.above, point))
+        self._holds(form.held, quotient, point)
         return point, quotient
+
+    def _saturated(self, constraint: Rescale, form: Saturated) -> tuple[Point, Value]:
+        """The point, and the quotient there: y, and what is beyond each bound that bites."""
+        point = self.found[(form.lower or form.upper)[0].lookup].point
+        (result,) = self.state.messages.values(1)
+        self.state.column(form.column, point, result)
+        quotient = result
+        if form.lower:
+            within = sub(result, lift(constraint.lo))
+            quotient = sub(quotient, sub(self.number(form.lower, point), within))
+        if form.upper:
+            within = sub(lift(constraint.hi), result)
+            quotient = add(quotient, sub(self.number(form.upper, point), within))
+        self._holds(form.held, quotient, point)
+        if form.lower:
+            self._at_bound(form.column, form.lower, (-constraint.lo, 1), point)
+        if form.upper:
+            self._at_bound(form.column, form.upper, (constraint.hi, -1), point)
+        return point, quotient
+
+    def _holds(self, held: Held | None, quotient: Value, point: Point) -> None:
+        if held is None:
+            return
+        equal = self.state.messages.equal
+        over, under = (self.number(part, point) for part in (held.over, held.under))
+        whole = lift(held.high - held.low)
+        equal(add(over, under), whole, "a quotient is not within its range")
+        equal(quotient, add(lift(held.low), over), "a quotient is not what it is held to")
+
+    def _at_bound(
+        self, column: int, limbs: Sequence[Limb], line: tuple[int, int], at: Point
+    ) -> None:
+        """Checks that a result is at its bound wherever the quotient is beyond it; line[0] +
+        line[1]·result is how far it is from it."""
+        messages = self.state.messages
+        left, ends = messages.sumcheck(len(at), 3, ZERO)
+        *values, result = messages.values(len(limbs) + 1)
+        number: Value = ZERO
+        for limb, value in zip(limbs, values, strict=True):
+            number = add(number, scale(value, 1 << limb.shift))
+            self.state.column(limb.column, ends, value)
+        self.state.column(column, ends, result)
+        within = add(lift(line[0]), scale(result, line[1]))
+        beyond = mul(equality_at(at, ends), sub(number, within))
+        messages.products([(beyond, within)], left, "a result is clamped within its bounds")
 
     def _max(self, constraint: Max) -> None:
         shape, kept = self.graph.tensor(constraint.operand).shape, self.node.out.shape

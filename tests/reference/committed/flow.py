@@ -18,12 +18,21 @@ from reference.committed.claims import (
 from reference.committed.constraints import Relations
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
-from reference.committed.parts import Pick, Plan
+from reference.committed.parts import Held, Pick, Plan
 from reference.committed.products import Contraction, masked, multiplied
-from reference.committed.tensors import HALF, coordinates, evaluate, ones_of, split
-from reference.committed.values import mul, scale, sub
+from reference.committed.relation import keys_of, made_of
+from reference.committed.tensors import (
+    HALF,
+    behind,
+    coordinates,
+    evaluate,
+    inverse,
+    ones_of,
+    split,
+)
+from reference.committed.values import add, mul, scale, sub
 from reference.executor import Values, execute_some
-from reference.field import ONE, Element, P, powers
+from reference.field import ONE, Element, P, lift, powers
 from reference.graph import Graph, Node, Shape
 from reference.layers import log
 from reference.reader import Rejected
@@ -54,11 +63,34 @@ class Flow:
         idle = self.plan.idle
         if idle is not None:
             state.column(idle.column, self.found[idle.lookup].point, self.found[idle.lookup].key)
-        for number, (declared, values) in enumerate(zip(graph.inputs, self.inputs, strict=True)):
-            for claim in state.claims.pop(number, []):
-                value = evaluate(values, declared.shape, claim.point)
-                why = f"a claim about input {number} does not hold"
-                state.messages.equal(value, claim.value, why)
+        for number in range(len(graph.inputs)):
+            self._input(number, state.claims.pop(number, []))
+
+    def _input(self, number: int, claims: list[Claim]) -> None:
+        """Checks the claims on an input, or leaves one of them where it is private."""
+        shape, messages = self.graph.inputs[number].shape, self.state.messages
+        if self.plan.private:
+            one = merged(messages, [*claims, self._held_input(self.plan.inputs[number], shape)])
+            if one is not None:
+                self.state.inputs.append(one)
+            return
+        for claim in claims:
+            value = evaluate(self.inputs[number], shape, claim.point)
+            messages.equal(value, claim.value, f"a claim about input {number} does not hold")
+
+    def _held_input(self, held: Held, shape: Shape) -> Claim:
+        """The claim on a private input at the point of its limbs."""
+        point = self.found[held.over[0].lookup].point
+        over, under = (
+            made_of(limbs, keys_of(limbs, point, self.found, self.state))
+            for limbs in (held.over, held.under)
+        )
+        if held.under:
+            width = lift(held.high - held.low)
+            self.state.messages.equal(add(over, under), width, "an input is not within its range")
+        factor, own = behind(point, coordinates(shape))
+        low = scale(ones_of(shape, own), held.low)
+        return Claim(own, add(mul(over, inverse(factor)), low))
 
     def _node(self, place: int, claims: list[Claim]) -> None:
         graph, node, constraint = self.graph, self.graph.nodes[place], self.plan.constraints[place]
@@ -86,7 +118,8 @@ class Flow:
         """What the verifier computes itself at a point."""
         if self._known is None:
             try:
-                self._known = execute_some(self.graph, self.plan.known, self.inputs)
+                given = [()] * len(self.graph.inputs) if self.plan.private else self.inputs
+                self._known = execute_some(self.graph, self.plan.known, given)
             except Rejected as rejected:
                 why = f"what depends on inputs alone cannot be executed: {rejected}"
                 raise Rejected("REDUCTION_MISMATCH", why) from None
@@ -124,7 +157,7 @@ class Flow:
     def _free(self, number: int) -> bool:
         """Whether the padding of a tensor may be anything: the verifier does not evaluate it."""
         place = number - len(self.graph.inputs)
-        return place >= 0 and not self.plan.known[place]
+        return self.plan.private if place < 0 else not self.plan.known[place]
 
     def _sum(self, node: Node, shape: Shape, claim: Claim) -> Claim:
         """The claim on what is summed up over its last axes."""

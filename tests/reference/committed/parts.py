@@ -62,19 +62,28 @@ class Clamped:
 
 @dataclass(frozen=True)
 class Wide:
-    """The result is lo + above; see section 2."""
+    """The result is lo + above, and the quotient too: no bound bites."""
 
     above: list[Limb]
-    below: list[Limb]
-    up: list[Limb]
-    down: list[Limb]
     pad: int
     held: "Held | None"
 
 
 @dataclass(frozen=True)
+class Saturated:
+    """The result is a column; of each bound that bites, the limbs of how far the result is from it
+    and how far the quotient is beyond it."""
+
+    column: int
+    lower: list[Limb]
+    upper: list[Limb]
+    held: "Held | None"
+
+
+@dataclass(frozen=True)
 class Held:
-    """A quotient held to low … high: what it exceeds the one by, and what is left to the other."""
+    """A quotient or an input held to low … high: what it exceeds the one by, and what is left to
+    the other, which an input lacks whose limbs fill its range."""
 
     low: int
     high: int
@@ -92,7 +101,7 @@ class Rescale:
     lo: int
     hi: int
     remainder: list[Limb]
-    form: Direct | Clamped | Wide
+    form: Direct | Clamped | Wide | Saturated
 
 
 @dataclass(frozen=True)
@@ -194,6 +203,10 @@ class Plan:
     tables: list[Table] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    private: bool = False
+    """Whether the verifier does not have the inputs."""
+    inputs: list[Held] = field(default_factory=list)
+    """What holds each input to its range, where they are private."""
     idle: Limb | None = None
     """What is looked up where nothing else is."""
 

@@ -1,6 +1,6 @@
 """What is committed to and looked up for a graph.
 
-Source: specs/committed-mode.md, sections 2 and 3.
+Source: specs/committed-mode.md, sections 2 and 3, and specs/private-input.md, section 2.
 """
 
 from collections import Counter
@@ -28,13 +28,14 @@ from reference.committed.parts import (
     Plan,
     Rescale,
     Root,
+    Saturated,
     Wide,
     column_variables,
 )
 from reference.committed.saturation_tables import MAX_TABLE, Clamp, shared_table
 from reference.committed.tables import Table, function, range_of
 from reference.field import P
-from reference.graph import Graph, Node, Shape
+from reference.graph import Graph, Node, Shape, Tensor
 from reference.layers import log
 from reference.reader import Rejected
 
@@ -53,20 +54,40 @@ def apart(low: int, high: int, shift: int) -> bool:
 
 def _reach(clamp: Clamp) -> tuple[int, int]:
     """The least and the greatest quotient that the limbs of a wide Rescale can make."""
-    lo, hi = clamp.lo, clamp.hi
-
-    def makes(number: int, least: int) -> int:
-        return (1 << max(max(number, 0).bit_length(), least)) - 1
-
-    above = makes(min(hi, clamp.high) - lo, 1)
-    up = makes(clamp.high - hi, 0) if clamp.upper else 0
-    down = makes(lo - clamp.low, 0) if clamp.lower else 0
-    return lo - down, lo + above + up
+    own, lower, upper = ((1 << bits) - 1 for bits in clamp.bits)
+    least = clamp.lo - lower if clamp.lower else clamp.hi - upper
+    greatest = clamp.hi + upper if clamp.upper else clamp.lo + lower
+    return (least, greatest) if clamp.bites else (clamp.lo, clamp.lo + own)
 
 
-def known_nodes(graph: Graph) -> list[bool]:
-    """Of each node, whether its result depends on inputs and constants only."""
-    known = [True] * len(graph.inputs)
+def _stores_more(clamp: Clamp) -> bool:
+    """Whether limbs can make a result that no quotient from l to h gives."""
+    least, greatest = _reach(clamp)
+    if clamp.lower and clamp.upper:
+        return False
+    if clamp.upper:
+        return least < min(clamp.low, clamp.hi)
+    beyond = greatest > max(clamp.high, clamp.lo)
+    return beyond or (not clamp.lower and clamp.lo < clamp.low)
+
+
+def _can_be_held(clamp: Clamp) -> bool:
+    """Whether a quotient that is held to l … h is one, and so is the result."""
+    least, greatest = _reach(clamp)
+    span = clamp.high - clamp.low
+    _, lower, upper = ((1 << bits) - 1 for bits in clamp.bits)
+    return (
+        apart(clamp.low, clamp.high, clamp.shift)
+        and greatest - clamp.low < P
+        and clamp.high - least < P
+        and 2 * ((1 << span.bit_length()) - 1) < P + span
+        and lower + upper < P + clamp.hi - clamp.lo
+    )
+
+
+def known_nodes(graph: Graph, *, private: bool) -> list[bool]:
+    """Of each node, whether its result depends on constants and public inputs only."""
+    known = [not private] * len(graph.inputs)
     for node in graph.nodes:
         own = node.op not in (g.LINEAR, g.CONV)
         known.append(own and all(known[number] for number in node.operands))
@@ -85,15 +106,15 @@ def quotients(graph: Graph, node: Node) -> tuple[int, int]:
     return min(0, *ends), max(0, *ends)
 
 
-def plan(graph: Graph) -> Plan:
-    """The plan of a graph. Raises: Rejected KEY_UNSUPPORTED."""
+def plan(graph: Graph, *, private: bool = False) -> Plan:
+    """The plan of a graph, for inputs that are private or not. Raises: Rejected KEY_UNSUPPORTED."""
     exact = False
     try:
-        first = _Maker(graph, frozenset(), exact=exact)
+        first = _Maker(graph, frozenset(), exact=exact, private=private)
     except _WrapsAround:
         exact = True
-        first = _Maker(graph, frozenset(), exact=exact)
-    return _Maker(graph, first.halved(), exact=exact).plan
+        first = _Maker(graph, frozenset(), exact=exact, private=private)
+    return _Maker(graph, first.halved(), exact=exact, private=private).plan
 
 
 class _WrapsAround(Rejected):
@@ -101,7 +122,7 @@ class _WrapsAround(Rejected):
 
 
 class _Maker:
-    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool) -> None:
+    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool, private: bool) -> None:
         self.graph = graph
         self._exactly = exact
         self._cut = halved
@@ -110,9 +131,9 @@ class _Maker:
         for node in graph.nodes:
             self._uses.update(node.operands)
         count = len(graph.nodes)
-        known = known_nodes(graph)
+        known = known_nodes(graph, private=private)
         taken = [not known[number] and self._followed(number) for number in range(count)]
-        self.plan = Plan(known, taken)
+        self.plan = Plan(known, taken, private=private)
         clamps = [
             self._clamp(node)
             for number, node in enumerate(graph.nodes)
@@ -120,6 +141,8 @@ class _Maker:
         ]
         self._shared = shared_table([clamp for clamp in clamps if self._shares(clamp)])
         self._ranges = range_analysis.of_inputs(graph)
+        if private:
+            self.plan.inputs = [self._held_input(tensor) for tensor in graph.inputs]
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
@@ -230,6 +253,14 @@ class _Maker:
                 shift += part
         return found
 
+    def _held_input(self, declared: Tensor) -> Held:
+        """What holds a private input to its range."""
+        width = declared.hi - declared.lo
+        bits = max(width.bit_length(), 1)
+        over = self._limbs(declared.shape, bits, 0)
+        under = [] if width == (1 << bits) - 1 else self._limbs(declared.shape, bits, width)
+        return Held(declared.lo, declared.hi, over, under)
+
     def _constraint(self, node: Node) -> Constraint | None:
         if node.op in _REDUCED:
             return None
@@ -262,7 +293,7 @@ class _Maker:
             shared = self._shared
         raised = shared[1] - node.shift if shared else 0
         remainder = self._limbs(shape, node.shift + raised, 0)
-        form: Direct | Clamped | Wide
+        form: Direct | Clamped | Wide | Saturated
         if shared:
             form = self._clamped(clamp, shape, shared[0])
         elif then is not None or (
@@ -309,39 +340,27 @@ class _Maker:
         column = self._column(node.out.shape, values[-clamp.low])
         return Direct(column, self._look(function(clamp.low, values), node.out.shape))
 
-    def _wide(self, node: Node, clamp: Clamp) -> Wide:
+    def _wide(self, node: Node, clamp: Clamp) -> Wide | Saturated:
         shape, lo, hi = node.out.shape, clamp.lo, clamp.hi
         pad = min(max(0, lo), hi)
-        least, greatest = _reach(clamp)
-        highest = max(min(hi, clamp.high) - lo, 0)
-        bits = max(highest.bit_length(), 1)
-        more = lo < min(clamp.low, hi)
-        if not clamp.upper:
-            more = more or lo + (1 << bits) - 1 > max(clamp.high, lo)
-        holds = not apart(least, greatest, node.shift) or (self._exactly and more)
-        span = clamp.high - clamp.low
-        if holds and not (
-            apart(clamp.low, clamp.high, node.shift)
-            and greatest - clamp.low < P
-            and clamp.high - least < P
-            and 2 * ((1 << span.bit_length()) - 1) < P + span
-        ):
+        holds = not apart(*_reach(clamp), node.shift) or (self._exactly and _stores_more(clamp))
+        if holds and not _can_be_held(clamp):
             raise self._refuse(node, "its products are not apart")
-        above = self._limbs(shape, bits, pad - lo)
-        below: list[Limb] = []
-        up: list[Limb] = []
-        down: list[Limb] = []
-        if clamp.upper:
-            below = self._limbs(shape, (hi - lo).bit_length(), hi - pad)
-            up = self._limbs(shape, (clamp.high - hi).bit_length(), max(-hi, 0))
-        if clamp.lower:
-            down = self._limbs(shape, (lo - clamp.low).bit_length(), max(lo, 0))
-        held = None
-        if holds:
-            over = self._limbs(shape, span.bit_length(), -clamp.low)
-            under = self._limbs(shape, span.bit_length(), clamp.high)
-            held = Held(clamp.low, clamp.high, over, under)
-        return Wide(above, below, up, down, pad, held)
+        own, below, above = clamp.bits
+        if not clamp.bites:
+            return Wide(self._limbs(shape, own, pad - lo), pad, self._held(shape, clamp, holds))
+        column = self._column(shape, pad)
+        lower = self._limbs(shape, below, pad - lo + max(lo, 0))
+        upper = self._limbs(shape, above, hi - pad + max(-hi, 0))
+        return Saturated(column, lower, upper, self._held(shape, clamp, holds))
+
+    def _held(self, shape: Shape, clamp: Clamp, holds: bool) -> Held | None:
+        if not holds:
+            return None
+        bits = (clamp.high - clamp.low).bit_length()
+        over = self._limbs(shape, bits, -clamp.low)
+        under = self._limbs(shape, bits, clamp.high)
+        return Held(clamp.low, clamp.high, over, under)
 
     def _lookup(self, node: Node) -> Looked:
         table, first = self.graph.constants[node.table].values, node.first

@@ -17,6 +17,7 @@ from reference.committed.parts import (
     Plan,
     Rescale,
     Root,
+    Wide,
     most,
 )
 from reference.field import P
@@ -75,14 +76,17 @@ def _rescaled(plan: Plan, constraint: Rescale) -> Range:
         if form.lower is None and form.upper is not None:
             low = constraint.hi - _entries(plan, form.upper)[1]
         return low, high
-    low, high = constraint.lo, constraint.lo + most(form.above)
-    if form.up:
-        high = min(high, constraint.hi)
-    if form.held is not None:
-        top = constraint.hi if form.up else high
-        low = max(low, min(form.held.low, top))
-        high = min(high, max(constraint.lo, min(form.held.high, top)))
-    return low, high
+    if isinstance(form, Wide):
+        low, high = constraint.lo, constraint.lo + most(form.above)
+        if form.held is None:
+            return low, high
+        return max(low, form.held.low), min(high, form.held.high)
+    low = constraint.lo if form.lower else constraint.hi - most(form.upper)
+    high = constraint.hi if form.upper else constraint.lo + most(form.lower)
+    if form.held is None:
+        return low, high
+    least, greatest = (min(max(end, low), high) for end in (form.held.low, form.held.high))
+    return least, greatest
 
 
 def _entries(plan: Plan, lookup: int) -> Range:

@@ -22,13 +22,7 @@ class Relation:
 
     def keys(self, limbs: Sequence[Limb], point: Point) -> list[Value]:
         """The values of limbs, where their columns are claimed."""
-        values = []
-        for limb in limbs:
-            found = self.found[limb.lookup]
-            demand(found.point == point, "limbs are looked up at several points")
-            self.state.column(limb.column, point, found.key)
-            values.append(found.key)
-        return values
+        return keys_of(limbs, point, self.found, self.state)
 
     def number(self, limbs: Sequence[Limb], point: Point) -> Value:
         """The number that limbs make there."""
@@ -46,6 +40,19 @@ class Relation:
         messages.products([(weighted, other)], left, "neither of two numbers is zero")
         for limb, value in zip(limbs, values, strict=True):
             self.state.column(limb.column, ends, value)
+
+
+def keys_of(
+    limbs: Sequence[Limb], point: Point, found: Sequence[Found], state: State
+) -> list[Value]:
+    """The values of limbs at the point of their lookups, where their columns are claimed."""
+    values = []
+    for limb in limbs:
+        own = found[limb.lookup]
+        demand(own.point == point, "limbs are looked up at several points")
+        state.column(limb.column, point, own.key)
+        values.append(own.key)
+    return values
 
 
 def made_of(limbs: Sequence[Limb], values: Sequence[Value]) -> Value:

@@ -11,11 +11,6 @@ MAX_SHIFT = 15
 MAX_TABLE = 2**16
 
 
-def limbs(number: int) -> int:
-    """How many limbs of 16 bits a number takes."""
-    return -(-max(number, 1).bit_length() // 16)
-
-
 @dataclass(frozen=True)
 class Clamp:
     """A rescaling to lo … hi whose quotients are low … high, in columns of 2^variables."""
@@ -38,8 +33,22 @@ class Clamp:
         return self.high > self.hi
 
     @property
-    def _bites(self) -> int:
+    def bites(self) -> int:
+        """How many bounds bite."""
         return self.lower + self.upper
+
+    @property
+    def bits(self) -> tuple[int, int, int]:
+        """The bits of a result that no bound clamps, of the number from the lower bound, and of
+        that from the upper one."""
+        if not self.bites:
+            return max((self.high - self.lo).bit_length(), 1), 0, 0
+        below = above = 0
+        if self.lower:
+            below = max(min(self.hi, self.high) - self.lo, self.lo - self.low).bit_length()
+        if self.upper:
+            above = max(self.hi - max(self.lo, self.low), self.high - self.hi).bit_length()
+        return 0, below, above
 
     @property
     def table(self) -> int | None:
@@ -51,18 +60,15 @@ class Clamp:
     @property
     def alone(self) -> int:
         """What it takes without the shared table."""
-        count = limbs(min(self.hi, self.high) - self.lo)
-        if self.upper:
-            count += limbs(self.hi - self.lo) + limbs(self.high - self.hi) + 1
-        if self.lower:
-            count += limbs(self.lo - self.low) + 1
-        columns = (2 << self.variables) * count + 12288 * self._bites
+        count = sum(-(-bits // 16) for bits in self.bits)
+        result = 1 << self.variables if self.bites else 0
+        columns = (2 << self.variables) * count + result + 12288 * self.bites
         return columns if self.table is None else min(columns, self.table)
 
     @property
     def shared(self) -> int:
         """What it takes with the shared table."""
-        return (2 << self.variables) * self._bites
+        return (2 << self.variables) * self.bites
 
     def fits(self, half: int) -> bool:
         """Whether the shared table of this size serves it."""

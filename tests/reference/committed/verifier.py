@@ -3,6 +3,7 @@
 Source: specs/committed-mode.md, sections 2 and 9 to 15.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference import graph as g
@@ -23,7 +24,7 @@ from reference.weights import Stack
 
 WEIGHTS = FILE.with_name("committed_schedule.json")
 WITNESS = FILE.with_name("witness_schedule.json")
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass
@@ -60,7 +61,7 @@ class CommittedKey(StackedKey[Proof]):
     def _read(self, source: Reader) -> Proof:
         source.field("version")
         if source.unsigned(1) != _VERSION:
-            raise Rejected("PROOF_VERSION", "not version 3")
+            raise Rejected("PROOF_VERSION", "not version 4")
         source.field("witness")
         witness = source.take(32)
         lookups = self.argument.read(source)
@@ -114,17 +115,19 @@ class CommittedKey(StackedKey[Proof]):
 
 def check_public(graph: g.Graph, inputs: Tensors, outputs: Tensors) -> None:
     """Raises: Rejected INPUT_MISMATCH, OUTPUT_MISMATCH where sizes or ranges are not declared."""
+    check_declared("INPUT_MISMATCH", graph.inputs, inputs)
     declared = [graph.tensor(number) for number in graph.outputs]
-    for code, tensors, given in (
-        ("INPUT_MISMATCH", graph.inputs, inputs),
-        ("OUTPUT_MISMATCH", declared, outputs),
-    ):
-        if len(tensors) != len(given):
-            raise Rejected(code, "their number")
-        for tensor, values in zip(tensors, given, strict=True):
-            fits = all(tensor.lo <= value <= tensor.hi for value in values)
-            if len(values) != tensor.size or not fits:
-                raise Rejected(code, "size or range")
+    check_declared("OUTPUT_MISMATCH", declared, outputs)
+
+
+def check_declared(code: str, tensors: Sequence[g.Tensor], given: Tensors) -> None:
+    """Raises: Rejected with the code where sizes or ranges are not declared."""
+    if len(tensors) != len(given):
+        raise Rejected(code, "their number")
+    for tensor, values in zip(tensors, given, strict=True):
+        fits = all(tensor.lo <= value <= tensor.hi for value in values)
+        if len(values) != tensor.size or not fits:
+            raise Rejected(code, "size or range")
 
 
 def all_read(graph: g.Graph, related: list[bool]) -> None:

@@ -7,7 +7,7 @@ from itertools import count
 
 from reference.field import Element, equality_at, lift
 
-TERM_BITS, WORK_BITS, MASK_CLAIMS, PLANES = 104, 13, 3, 5
+MASK_CLAIMS, PLANES = 3, 5
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,25 @@ class Code:
     queries: Queries
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What is chosen by: bits of a term and of work, the first rate, the longest later code."""
+
+    term_bits: int
+    work_bits: int
+    rate: int
+    later: int | None
+
+
+def _lines(rows: int) -> int:
+    return max(28 - rows, 0) * 2 // 5
+
+
 class Shape:
     """Sections 2 and 3."""
 
     def __init__(self, fresh: Sequence[int], others: Sequence[Other], profile: str) -> None:
-        self.johnson = profile == "default"
+        self._begin(profile, others)
         columns = [list(fresh), *(other.columns for other in others)]
         size = max(13, *(_placed(own, 0)[1] for own in columns))
         while True:
@@ -91,9 +105,26 @@ class Shape:
             if needed <= size:
                 break
             size = needed
+        least = 4 if self.rows <= 8 else 2 if self.rows <= 16 else 1
+        self._schedule(Aim(104, 13, least, None))
+
+    @classmethod
+    def of_rows(
+        cls, fresh: Sequence[int], others: Sequence[Other], rows: int, profile: str
+    ) -> "Shape":
+        """That of openings which are made seldom, with 2^rows rows."""
+        shape = cls.__new__(cls)
+        shape._begin(profile, others)
+        shape.rows = rows
+        shape._lay(fresh, others)
+        columns = [list(fresh), *(other.columns for other in others)]
+        size = max(rows + 2, *(_placed(own, 0)[1] for own in columns))
+        shape._schedule(Aim(107, 18, max(2, min(8, 21 - rows, 26 - size, _lines(rows))), 18))
+        return shape
+
+    def _begin(self, profile: str, others: Sequence[Other]) -> None:
+        self.johnson = profile == "default"
         self.openings = max([1, *(other.openings for other in others)])
-        self._schedule()
-        self.tails = self.openings * self.first.count + 1
 
     def _lay(self, fresh: Sequence[int], others: Sequence[Other]) -> None:
         self.fold = 0
@@ -130,12 +161,13 @@ class Shape:
     def _queries(self, dimension: int, length: int) -> Queries | None:
         rate = dimension / length
         bits = -math.log2(1.05 * math.sqrt(rate)) if self.johnson else -math.log2((1 + rate) / 2)
-        return Queries(math.ceil((TERM_BITS - WORK_BITS) / bits), 0) if bits > 0 else None
+        most = self.aim.term_bits - self.aim.work_bits
+        return Queries(math.ceil(most / bits), 0) if bits > 0 else None
 
     def _with_work(self, queries: int, dimension: int, length: int) -> Queries:
         rate = dimension / length
         bits = -math.log2(1.05 * math.sqrt(rate)) if self.johnson else -math.log2((1 + rate) / 2)
-        return Queries(queries, max(0, math.ceil(TERM_BITS - queries * bits)))
+        return Queries(queries, max(0, math.ceil(self.aim.term_bits - queries * bits)))
 
     def _first(self, rate: int) -> Queries | None:
         length, queries = 1 << (self.rows + rate), 0
@@ -150,9 +182,9 @@ class Shape:
                 return self._with_work(queries, dimension, length)
             queries = needed.count
 
-    def _schedule(self) -> None:
-        least = 4 if self.rows <= 8 else 2 if self.rows <= 16 else 1
-        found = ((rate, self._first(rate)) for rate in range(least, 9))
+    def _schedule(self, aim: Aim) -> None:
+        self.aim = aim
+        found = ((rate, self._first(rate)) for rate in range(aim.rate, 9))
         self.rate, first = next((rate, first) for rate, first in found if first)
         assert first is not None
         self.first = queries = first
@@ -160,12 +192,17 @@ class Shape:
         left, self.codes = self.rows, list[Code]()
         while left > 6:
             rate = self.rate + 2 + (fold - 1) * len(self.codes)
-            self.codes.append(Code(fold, rate, queries))
             left -= fold
+            if aim.later is not None:
+                rate = min(rate, max(3, min(aim.later - left, _lines(left))))
+            elif self.rows > 16:
+                rate = min(rate, 10)
+            self.codes.append(Code(fold, rate, queries))
             needed = self._queries(1 << left, 1 << (left + rate))
             assert needed is not None
             queries = self._with_work(needed.count, 1 << left, 1 << (left + rate))
         self.end, self.last = queries, left
+        self.tails = self.openings * self.first.count + 1
 
     def part(self, vector: Vector, point: Sequence[Element]) -> tuple[list[Element], Element]:
         """A vector's part of a joint point, and its weight there."""

@@ -8,8 +8,6 @@ from math import log2
 from reference.hiding.shape import MASK_CLAIMS, Queries, Shape
 
 FIELD = 154
-_RESERVE = 1
-"""Bits by which more is counted than the theorem of `default` says."""
 
 
 class _Code:
@@ -17,7 +15,7 @@ class _Code:
 
     def __init__(self, shape: Shape, dimension: int, length: int) -> None:
         self._johnson, self._length = shape.johnson, length
-        self._rate, self._below = dimension / length, (dimension - 1) / length
+        self._rate = dimension / length
 
     @property
     def candidates(self) -> float:
@@ -29,7 +27,10 @@ class _Code:
         """Challenges for which a line between far words meets the code: L."""
         if not self._johnson:
             return log2(self._length) - FIELD
-        return _RESERVE + log2(8 * self._length * 10.5**3 / (3 * self._below)) - FIELD
+        rate = self._rate
+        near = 3 * 10.5 * (1 - 1.05 * rate**0.5) * rate
+        count = (2 * 10.5**5 + near) / (3 * rate**1.5) * self._length + 10.5 / rate**0.5
+        return log2(count) - FIELD
 
     def chance(self, count: int) -> float:
         """So many chances for each candidate."""

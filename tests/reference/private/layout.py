@@ -1,4 +1,7 @@
-"""What the two vectors of a proof hold. Source: specs/private-mode.md, sections 2 and 5."""
+"""What the vectors of a proof hold.
+
+Source: specs/private-mode.md, sections 2 and 5, and specs/private-input.md, section 4.
+"""
 
 from collections.abc import Sequence
 from itertools import count, product
@@ -13,8 +16,10 @@ from reference.weights import Block, parts
 _MIN_COLUMN = 8
 _MAX_VECTOR = 28
 _WEIGHTS = 1
+_LEAST_ROWS, _MOST_FOLD = 7, 8
 _MAX_PARTS = 4
 _MAX_BLOCKS = 2048
+_ATTEMPTS = 8
 
 
 def cut(cells: int) -> list[int]:
@@ -63,15 +68,43 @@ def served(shape: Shape) -> int:
     return (half - 1 - -(-DEGREE // joined)) // each
 
 
-def shape_of(fresh: Sequence[int], weights: Sequence[Block], profile: str, openings: int) -> Shape:
-    """The shape that serves so many openings. Raises: Rejected KEY_OPENINGS."""
+def shape_of_links(weights: Sequence[Block], profile: str, openings: int) -> Shape:
+    """The shape with the fewest rows that serve so many links. Raises: Rejected KEY_OPENINGS."""
     own = [block.variables + 1 for block in weights]
-    first = Shape(fresh, [Other(own, 0, sampled=False)], profile)
+    cells = sum(1 << column for column in own)
+    for rows in range(max(_LEAST_ROWS, log(cells) - _MOST_FOLD), _MAX_VECTOR - 1):
+        variables = max(log(cells), rows + 2)
+        if variables > _MAX_VECTOR:
+            break
+        filled = [*own, *cut((1 << variables) - cells)]
+        other = Other(filled, 0, sampled=False)
+        shape = Shape.of_rows([_MIN_COLUMN], [other], rows, profile)
+        if served(shape) >= openings:
+            return shape
+    raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
+
+
+def inputs_beside(shapes: Sequence[Sequence[int]]) -> Other:
+    """The vector of private inputs."""
+    columns = [max(sum(map(log, shape)), _MIN_COLUMN) for shape in shapes]
+    return Other(columns, _ATTEMPTS, sampled=True)
+
+
+def shape_of_proofs(
+    fresh: Sequence[int],
+    weights: Sequence[Block],
+    profile: str,
+    openings: int,
+    inputs: Sequence[Other] = (),
+) -> Shape:
+    """The shape that serves so many proofs. Raises: Rejected KEY_OPENINGS."""
+    own = [block.variables + 1 for block in weights]
+    first = Shape(fresh, [Other(own, 0, sampled=False), *inputs], profile)
     for variables in count(first.vectors[_WEIGHTS].variables):
         if variables > _MAX_VECTOR:
             raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
         filled = [*own, *cut((1 << variables) - sum(1 << column for column in own))]
-        shape = Shape(fresh, [Other(filled, 0, sampled=False)], profile)
+        shape = Shape(fresh, [Other(filled, 0, sampled=False), *inputs], profile)
         vector = shape.vectors[_WEIGHTS]
         if vector.variables != variables or served(shape) < openings:
             continue

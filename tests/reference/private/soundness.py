@@ -5,9 +5,12 @@ Probabilities are kept as log2.
 
 from math import log2
 
-from reference.hiding.soundness import first_code, opening
+from reference.hiding.soundness import FIELD, first_code, opening
+from reference.private.links import KEY, LINKS
 from reference.private.relation import variables_of
 from reference.private.verifier import PrivateKey
+
+_MOST_LINKS = 16
 
 
 def _lookups(key: PrivateKey) -> dict[str, int]:
@@ -31,7 +34,7 @@ def _reduction(key: PrivateKey) -> int:
 def terms(key: PrivateKey) -> dict[str, float]:
     """log2 of each term."""
     variables = variables_of(key.products)
-    claims = key.claims + len(key.graph.weights)
+    claims = key.claims + len(key.graph.weights) + len(key.plan.inputs)
     outer = _lookups(key) | {
         "reduction: points, sumchecks and batching": _reduction(key),
         "relation: weights of the equations": variables,
@@ -42,8 +45,28 @@ def terms(key: PrivateKey) -> dict[str, float]:
     code = first_code(key.shape)
     found = {name: code.chance(count) for name, count in outer.items()}
     if key.pin:
-        found["weights: pin"] = code.pair(log2(key.shape.vectors[1].variables))
-    return found | {f"opening: {name}": error for name, error in opening(key.shape).items()}
+        own = key.shapes[KEY]
+        found["weights: pin"] = first_code(own).pair(log2(own.vectors[1].variables))
+    found |= {f"opening: {name}": error for name, error in opening(key.shape).items()}
+    if LINKS not in key.shapes:
+        return found | _links(key, KEY, "links of keys", _MOST_LINKS)
+    found |= _links(key, KEY, "links of keys", _MOST_LINKS - 1)
+    return found | _links(key, LINKS, "link of an epoch", 1)
+
+
+def _links(key: PrivateKey, kind: int, name: str, count: int) -> dict[str, float]:
+    """log2 of each term of so many links that open commitments of one kind."""
+    shape = key.shapes[kind]
+    parent = first_code(shape).candidates
+    child = max(first_code(own).candidates for own in key.shapes.values())
+    degree = max(block.variables for block in key.blocks) + len(key.blocks)
+    found = {
+        "point of the weights": log2(degree) + child - FIELD,
+        "value under its mask": parent + child - FIELD,
+        "batching of claims": parent - FIELD,
+    }
+    all_terms = found | opening(shape)
+    return {f"{name}: {term}": error + log2(count) for term, error in all_terms.items()}
 
 
 def bits(key: PrivateKey) -> float:

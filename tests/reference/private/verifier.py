@@ -1,6 +1,7 @@
-"""Verifies proofs of the private mode. Source: specs/private-mode.md."""
+"""Verifies proofs of the private mode. Source: specs/private-mode.md, specs/private-input.md."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from reference.committed.claims import Messages, State
 from reference.committed.columns import check_claims
@@ -10,24 +11,48 @@ from reference.committed.parts import MIN_COLUMN
 from reference.committed.plan import plan
 from reference.committed.tensors import front
 from reference.committed.values import Form, Value, add, mul, sub
-from reference.committed.verifier import all_read, check_public
+from reference.committed.verifier import all_read, check_declared, check_public
 from reference.field import ONE, ZERO, Element
 from reference.hiding.fields import walk
-from reference.hiding.terms import Term, at_point, in_column
+from reference.hiding.shape import Shape
+from reference.hiding.terms import Term, at_point, in_column, scaled
 from reference.hiding.verifier import Verifier
 from reference.keys import Key, Tensors
-from reference.private.layout import blocks, cut, linear_in_pads, shape_of
+from reference.private.layout import (
+    blocks,
+    cut,
+    inputs_beside,
+    linear_in_pads,
+    served,
+    shape_of_links,
+    shape_of_proofs,
+)
+from reference.private.links import (
+    KEY,
+    LINKS,
+    PRIVATE_INPUTS,
+    PROOFS,
+    Commitment,
+    Link,
+    follow,
+)
+from reference.private.links import read as read_links
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
 from reference.schedule import COMMITTED_PROFILES, PROFILES
+from reference.transcript import Transcript
 
 _VERSION = 4
 _MOST_OPENINGS = 1 << 16
+_LEAST_PROOFS = 16
+_INPUTS = 2
+"""The vector of private inputs."""
 
 
 @dataclass(frozen=True)
 class Proof:
+    links: list[Link]
     witness: bytes
     sent: list[Element]
     relation: RelationProof
@@ -47,14 +72,17 @@ class PrivateKey(Key[Proof]):
     protocol = b"inferproof sumcheck 1 private"
     mode = 3
     profiles = COMMITTED_PROFILES
+    own_kind: ClassVar[int] = PROOFS
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        if not 1 <= self.openings <= _MOST_OPENINGS:
+        least = {KEY: 1, LINKS: 0, PROOFS: 1}
+        if not all(least[kind] <= own <= _MOST_OPENINGS for kind, own in self.openings.items()):
             raise Rejected("KEY_OPENINGS", "the number of openings")
         if not self.graph.weights:
             raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
-        self.plan = plan(self.graph)
+        private = self.own_kind == PRIVATE_INPUTS
+        self.plan = plan(self.graph, private=private)
         self.argument = Argument(self.plan.tables, self.plan.lookups)
         all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
         self._count()
@@ -64,17 +92,33 @@ class PrivateKey(Key[Proof]):
         fresh += cut(5 * self.pads)
         profile = PROFILES[self.profile]
         self.blocks = blocks(self.graph.weights)
-        self.shape = shape_of(fresh, self.blocks, profile, self.openings)
-        variables = self.shape.vectors[1].variables
+        self.shapes = {
+            kind: shape_of_links(self.blocks, profile, own)
+            for kind, own in self.openings.items()
+            if kind != PROOFS and own
+        }
+        self.shape = self._shape_of_proofs(fresh, profile)
+        self.shapes[self.own_kind] = self.shape
+        variables = self.shapes[KEY].vectors[1].variables
         self.pin_point = self._draw_pin(int(self.shape.johnson), variables)
 
     def _read_own(self, source: Reader) -> None:
-        self.openings = source.unsigned(4)
+        self.openings = {kind: source.unsigned(4) for kind in (KEY, LINKS, PROOFS)}
+
+    def _shape_of_proofs(self, fresh: list[int], profile: str) -> Shape:
+        return shape_of_proofs(fresh, self.blocks, profile, self.openings[PROOFS])
+
+    @property
+    def commitment(self) -> Commitment:
+        """The key's own."""
+        pinned = [([at_point(self.pin_point, ONE)], value) for value in self.pin]
+        return Commitment(KEY, self.root, self.digest, pinned[0] if pinned else None)
 
     def _count(self) -> None:
         """How many elements and pads a proof has, and what its equations and claims are."""
         record = Count()
-        zeros = [[0] * tensor.size for tensor in self.graph.inputs]
+        shown = [] if self.plan.private else self.graph.inputs
+        zeros = [[0] * tensor.size for tensor in shown]
         outputs = [[0] * self.graph.tensor(number).size for number in self.graph.outputs]
         state, counts = self._argue(record, Unevaluated, zeros, outputs)
         self.sent, self.products = record.count, record.factors
@@ -98,6 +142,7 @@ class PrivateKey(Key[Proof]):
         source.field("version")
         if source.unsigned(1) != _VERSION:
             raise Rejected("PROOF_VERSION", "not version 4")
+        links = read_links(self, source)
         source.field("witness")
         witness = source.take(32)
         source.field("padded elements")
@@ -106,12 +151,25 @@ class PrivateKey(Key[Proof]):
         start = source.at
         walk(self.shape, source)
         source.end()
-        return Proof(witness, sent, relation, source.since(start))
+        return Proof(links, witness, sent, relation, source.since(start))
 
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
         check_public(self.graph, inputs, outputs)
         proof = self.read(data)
-        transcript = self.begin(inputs, outputs, statement)
+        epoch = follow(self, self.commitment, proof.links)
+        transcript = self.begin(inputs, outputs, statement, epoch.digest)
+        self._check(inputs, outputs, (proof, epoch), transcript, [])
+
+    def _check(
+        self,
+        inputs: Tensors,
+        outputs: Tensors,
+        opened: tuple[Proof, Commitment],
+        transcript: Transcript,
+        others: list[bytes],
+    ) -> None:
+        """Checks all behind what is public; `others` are roots of further vectors."""
+        proof, epoch = opened
         transcript.absorb("witness", proof.witness)
         record = Record(proof.sent, transcript)
         state, counts = self._argue(record, Flow, inputs, outputs)
@@ -121,21 +179,45 @@ class PrivateKey(Key[Proof]):
             claim.vanishes(form)
         claim.columns(state, counts)
         claim.matrices(state)
-        claim.pinned()
+        claim.inputs(state)
+        claim.bound(epoch)
         forms, value = claim.end()
         with named("OPENING_INVALID"):
             source = Reader(proof.opening, "PROOF_MALFORMED")
-            roots = [proof.witness, self.root]
+            roots = [proof.witness, epoch.root, *others]
             Verifier(self.shape, transcript, source).verify(roots, forms, value)
 
 
+class PrivateInputKey(PrivateKey):
+    """A verifying key where inputs are private. Raises: Rejected KEY_…"""
+
+    own_kind = PRIVATE_INPUTS
+
+    def _shape_of_proofs(self, fresh: list[int], profile: str) -> Shape:
+        inputs = [inputs_beside([tensor.shape for tensor in self.graph.inputs])]
+        most = self.openings[PROOFS]
+        least = min(most, _LEAST_PROOFS)
+        shape = shape_of_proofs(fresh, self.blocks, profile, least, inputs)
+        self.openings[PRIVATE_INPUTS] = min(served(shape), most)
+        return shape
+
+    def verify_root(self, root: bytes, outputs: Tensors, statement: bytes, data: bytes) -> None:
+        """Checks that the proof shows the outputs of inputs under a root. Raises: Rejected."""
+        declared = [self.graph.tensor(number) for number in self.graph.outputs]
+        check_declared("OUTPUT_MISMATCH", declared, outputs)
+        proof = self.read(data)
+        epoch = follow(self, self.commitment, proof.links)
+        transcript = self.begin(root, outputs, statement, epoch.digest)
+        self._check([], outputs, (proof, epoch), transcript, [root])
+
+
 class Joined:
-    """All that is left to show, as one claim on both vectors. Source: section 5."""
+    """All that is left to show, as one claim on all vectors. Source: section 5."""
 
     def __init__(self, key: PrivateKey, alpha: Element) -> None:
         self._key, self._alpha, self._power = key, alpha, ONE
         self._rest: Value = ZERO
-        self._forms: list[list[Term]] = [[], []]
+        self._forms: list[list[Term]] = [[] for _ in key.shape.vectors]
 
     def vanishes(self, form: Value) -> Element:
         """That a form is zero, with the next power, which is returned."""
@@ -168,13 +250,21 @@ class Joined:
                 term = at_point(point, mul(power, weight))
                 self._forms[1].append(in_column(vector, column, term))
 
-    def pinned(self) -> None:
-        for value in self._key.pin:
+    def inputs(self, state: State) -> None:
+        """The claims on private inputs, one on each."""
+        for number, claim in enumerate(state.inputs):
+            whole = front(claim.point, max(len(claim.point), MIN_COLUMN))
+            self._column(_INPUTS, number, whole, claim.value)
+
+    def bound(self, epoch: Commitment) -> None:
+        """What is known of the commitment that is opened."""
+        if epoch.binding is not None:
+            form, value = epoch.binding
             power = self.vanishes(sub(ZERO, value))
-            self._forms[1].append(at_point(self._key.pin_point, power))
+            self._forms[1] += [scaled(term, power) for term in form]
 
     def end(self) -> tuple[list[list[Term]], Element]:
-        """The forms on both vectors, and their value."""
+        """The forms on all vectors, and their value."""
         key, rest = self._key, self._rest
         known, pads = (rest.known, rest.pads) if isinstance(rest, Form) else (rest, {})
         vector = key.shape.vectors[0]

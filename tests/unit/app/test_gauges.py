@@ -121,9 +121,13 @@ async def balances() -> tuple[int, int]:
     return 10**18, 250_000
 
 
+async def no_openings() -> dict[str, int]:
+    return {}
+
+
 async def test_the_database_is_asked_once_a_second_however_many_scrape() -> None:
     now, book, metrics = [0.0], Book(), Metrics()
-    gauges = Gauges(metrics, book.figures, balances, lambda: 1000, lambda: now[0])
+    gauges = Gauges(metrics, book.figures, balances, no_openings, lambda: 1000, lambda: now[0])
     await asyncio.gather(*(gauges.refresh() for _ in range(50)))
     assert book.asked == 1
     now[0] = 1.0
@@ -133,7 +137,7 @@ async def test_the_database_is_asked_once_a_second_however_many_scrape() -> None
 
 async def test_while_the_database_is_away_the_last_figures_stay_and_tell_their_age() -> None:
     now, clock, book, metrics = [0.0], [1000], Book(), Metrics()
-    gauges = Gauges(metrics, book.figures, balances, lambda: clock[0], lambda: now[0])
+    gauges = Gauges(metrics, book.figures, balances, no_openings, lambda: clock[0], lambda: now[0])
     await gauges.refresh()
     book.down, now[0], clock[0] = True, 5.0, 1005
     await gauges.refresh()
@@ -146,7 +150,7 @@ async def test_while_the_database_is_away_the_last_figures_stay_and_tell_their_a
 
 async def test_the_account_is_shown() -> None:
     metrics = Metrics()
-    gauges = Gauges(metrics, Book().figures, balances, lambda: 1000)
+    gauges = Gauges(metrics, Book().figures, balances, no_openings, lambda: 1000)
     task = asyncio.create_task(gauges.watch())
     await until(
         lambda: shown(metrics).get(("inferproof_account_timestamp_seconds", "")) == 1000,
@@ -164,7 +168,9 @@ async def test_the_route_brings_them_up_to_date(tmp_path: Path) -> None:
     async with running(world) as services, caller(services) as buyer:
         await buyer.send(await buyer.header())
         metrics = Metrics()
-        gauges = Gauges(metrics, services.stores.orders.ledger.figures, balances, world.clock)
+        gauges = Gauges(
+            metrics, services.stores.orders.ledger.figures, balances, no_openings, world.clock
+        )
         served = Services(
             gateway=services.gateway,
             metrics=metrics,

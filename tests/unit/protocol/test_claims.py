@@ -1,17 +1,22 @@
 """What a receipt claims follows from the model's parts, and never says more than its proof."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
+from inferproof.protocol import proof_mode
 from inferproof.protocol.claims import (
     PROVES_EXECUTION,
     PaymentClaims,
     assurance_of,
     derive_claims,
+    may_claim,
     proven_sentence,
+    strongest_assurance,
     unshown_preprocessing,
 )
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.testing.samples import SETTLED, Sample, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
@@ -59,19 +64,78 @@ def test_the_same_names_in_the_same_order(
 
 @pytest.mark.parametrize("system", ["toy", "commitment", "sample", "EZKL", "ezkl ", "", "new"])
 def test_a_system_that_is_not_known_proves_nothing_of_the_execution(system: str) -> None:
-    parts = _parts(system)
-    assert assurance_of(parts) is Assurance.COMMITMENT
+    bundle = sample_bundle(system=system)
+    parts = bundle.parts
+    assert assurance_of(bundle) is strongest_assurance(system) is Assurance.COMMITMENT
     claim = _claim("execution", parts)
     assert (claim.status, claim.source) == (ClaimStatus.UNKNOWN, ClaimSource.PROVIDER_ASSERTED)
-    assert "not proven" in proven_sentence(assurance_of(parts), parts)
+    assert "not proven" in proven_sentence(assurance_of(bundle), parts)
 
 
 def test_only_proven_systems_reach_integrity() -> None:
     assert sorted(PROVES_EXECUTION) == ["ezkl", "sumcheck"]
     for system in PROVES_EXECUTION:
-        parts = _parts(system)
-        assert assurance_of(parts) is Assurance.ZK_INTEGRITY
-        assert _claim("execution", parts).source is ClaimSource.PROVEN
+        bundle = sample_bundle(system=system)
+        assert assurance_of(bundle) is Assurance.ZK_INTEGRITY
+        assert _claim("execution", bundle.parts).source is ClaimSource.PROVEN
+
+
+def _keyed(mode: int, system: str = "sumcheck") -> VerifierBundle:
+    return replace(sample_bundle(system=system), verifying_key=bytes([*range(12), mode, 1]))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "complete", "expected"),
+    [
+        (_keyed(3), False, Assurance.ZK_INTEGRITY),
+        (_keyed(3), True, Assurance.ZK_PRIVATE),
+        (_keyed(1), True, Assurance.ZK_INTEGRITY),
+        (_keyed(2), True, Assurance.ZK_INTEGRITY),
+        (_keyed(4), True, Assurance.ZK_INTEGRITY),
+        (_keyed(3, "ezkl"), True, Assurance.ZK_INTEGRITY),
+        (_keyed(3, "toy"), True, Assurance.COMMITMENT),
+        (replace(_keyed(3), verifying_key=bytes(12)), True, Assurance.ZK_INTEGRITY),
+    ],
+)
+def test_only_a_private_key_hides_weights_and_only_where_it_was_tried(
+    monkeypatch: pytest.MonkeyPatch, bundle: VerifierBundle, complete: bool, expected: Assurance
+) -> None:
+    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", complete)
+    assert assurance_of(bundle) is expected
+
+
+def test_no_build_claims_yet_that_weights_are_hidden() -> None:
+    assert not proof_mode.EVIDENCE_COMPLETE
+    assert strongest_assurance("sumcheck") is Assurance.ZK_INTEGRITY
+
+
+def test_the_most_that_a_system_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", True)
+    assert strongest_assurance("sumcheck") is Assurance.ZK_PRIVATE
+    assert strongest_assurance("ezkl") is Assurance.ZK_INTEGRITY
+    assert strongest_assurance("toy") is Assurance.COMMITMENT
+
+
+def test_a_receipt_may_claim_less_of_a_private_model_and_never_more() -> None:
+    allowed = {(level, level) for level in Assurance}
+    allowed.add((Assurance.ZK_INTEGRITY, Assurance.ZK_PRIVATE))
+    for claimed, proven in product(Assurance, Assurance):
+        assert may_claim(claimed, proven) is ((claimed, proven) in allowed)
+
+
+def test_what_a_private_proof_reveals_depends_on_the_input() -> None:
+    said = {
+        visibility: proven_sentence(
+            Assurance.ZK_PRIVATE, _parts("sumcheck", visibility, Setup.NONE)
+        )
+        for visibility in Visibility
+    }
+    assert said == {
+        Visibility.PUBLIC: "A proof by sumcheck shows that the output is what the committed, "
+        "quantised model computes on the disclosed input, revealing nothing else of its weights.",
+        Visibility.HASHED: "A proof by sumcheck shows that the output is what the committed, "
+        "quantised model computes on the committed input, revealing neither weights nor input.",
+    }
 
 
 def test_a_development_setup_is_said_in_sentence_and_claims() -> None:

@@ -21,6 +21,7 @@ from inferproof.types.digest import Digest
 KEY = Digest(bytes([1]) * 32)
 HERE = Digest(bytes([2]) * 32)
 THERE = Digest(bytes([3]) * 32)
+SPENT = (Reason.OPENINGS_SPENT, Reason.OPENINGS_GIVEN, Reason.ROTATION_SPENT)
 
 
 def budget(*ranges: Range) -> Budget:
@@ -42,7 +43,7 @@ def openings(now: Budget, use: Use = Use.PROOF) -> list[Opening]:
         try:
             change = now.take(use, seen=0)
         except Conflict as error:
-            if error.reason is not Reason.OPENINGS_SPENT:
+            if error.reason not in SPENT:
                 raise
             return given
         now = applied(now, change)
@@ -61,11 +62,30 @@ def test_the_reserved_slot_is_for_rotation() -> None:
     with rejects(
         Reason.OPENINGS_SPENT,
         f"of the openings of key {KEY} 0 are left where 1 are needed; make a new key of the same "
-        "weights",
+        "weights: inferproof provider rotate DIR",
         kind=Conflict,
     ):
         spent.take(Use.PROOF, seen=0)
     assert [each.slot for each in openings(spent, Use.ROTATION)] == [4]
+    with rejects(
+        Reason.ROTATION_SPENT,
+        f"the opening of key {KEY} that is reserved for its rotation is gone, so no new key of the "
+        "same weights can be shown; compile the model anew, which gives it another identity",
+        kind=Conflict,
+    ):
+        whole(5, 5).take(Use.ROTATION, seen=0)
+
+
+def test_an_epoch_is_forgotten_and_a_key_is_not() -> None:
+    budget().check_forgotten()
+    whole(5, 2, reserved=0).check_forgotten()
+    with rejects(
+        Reason.OPENINGS_KEPT,
+        f"the openings of key {KEY} are not forgotten: it can still be rotated, or have a slice "
+        "back",
+        kind=Conflict,
+    ):
+        whole(5, 5).check_forgotten()
 
 
 def test_a_rotation_that_was_interrupted_may_take_another_slot() -> None:
@@ -101,7 +121,9 @@ def test_nothing_is_known_of_a_key_without_a_count() -> None:
     with rejects(
         Reason.OPENINGS_UNKNOWN,
         f"nothing here counts the openings of key {KEY}, so they count as spent; prove where the "
-        "key was made, or bring a slice from there",
+        "key was made, or bring openings from "
+        "there: inferproof provider openings show DIR here tells the store, give DIR --to STORE "
+        "there writes them, accept FILE here counts them",
         kind=Conflict,
     ):
         budget().take(Use.PROOF, seen=0)
@@ -114,7 +136,9 @@ def test_a_count_of_another_store_is_spent(use: Use) -> None:
     with rejects(
         Reason.OPENINGS_COPIED,
         f"the count of the openings of key {KEY} was copied here or brought back from a backup, "
-        "so they count as spent; prove where it is counted, or bring a slice from there",
+        "so they count as spent; prove where it is counted, or bring openings from "
+        "there: inferproof provider openings show DIR here tells the store, give DIR --to STORE "
+        "there writes them, accept FILE here counts them",
         kind=Conflict,
     ):
         copied.take(use, seen=0)
@@ -157,7 +181,7 @@ def test_a_slice_has_no_more_than_is_left() -> None:
     with rejects(
         Reason.OPENINGS_SPENT,
         f"of the openings of key {KEY} 7 are left where 8 are needed; make a new key of the same "
-        "weights",
+        "weights: inferproof provider rotate DIR",
     ):
         whole(10, 2).delegate(THERE, 8, seen=0)
     assert whole(10, 2).delegate(THERE, 7, seen=0).gives.size == 7
@@ -168,7 +192,17 @@ def test_a_slice_has_no_more_than_is_left() -> None:
 def test_all_that_is_left_goes_with_what_is_reserved() -> None:
     change = whole(10, 2).delegate(THERE, None, seen=0)
     assert change.gives == Slice(KEY, THERE, first=2, size=8, reserved=1)
-    assert openings(applied(whole(10, 2), change), Use.ROTATION) == []
+    giver = applied(whole(10, 2), change)
+    for use in Use:
+        with rejects(
+            Reason.OPENINGS_GIVEN,
+            f"what was left of the openings of key {KEY} was given to another store; prove where "
+            "that counts them, or have it give some back: inferproof provider openings show DIR "
+            "here tells this store, give DIR --to STORE there writes them, accept FILE here counts "
+            "them",
+            kind=Conflict,
+        ):
+            giver.take(use, seen=0)
     taken = whole(10, 10).delegate
     with pytest.raises(Conflict):
         taken(THERE, None, seen=0)

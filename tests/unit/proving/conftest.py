@@ -10,7 +10,7 @@ from small_models import JOB, PROVIDER, SALT, SALTS, calibration, mlp
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.ezkl.system import EzklSystem
-from inferproof.proving.sumcheck.modes import MODES
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
 FIRST: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def sumcheck_system():
     system.close()
 
 
-@pytest.fixture(scope="session", params=MODES)
+@pytest.fixture(scope="session", params=(CLEAR, COMMITTED))
 def sumcheck_mode(request) -> str:
     """Each mode of sumcheck: what takes this fixture is tested in all."""
     return request.param

@@ -20,6 +20,7 @@ from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, common
 from inferproof.proving.sumcheck.lower.value import Value
+from reference.numpy_executor import execute
 
 make = helper.make_node
 
@@ -88,6 +89,52 @@ def test_a_rescaling_that_another_reads_stays() -> None:
     second = b.rescale(first, 1, 2)
     graph, _ = finish(b, (second.tensor, first.tensor))
     assert len(graph.nodes) == 2
+
+
+def numbered(shape: tuple[int, ...], bound: int) -> tuple[Builder, Value]:
+    b = Builder()
+    return b, Value(b.input(shape, -bound, bound), shape, 1.0, -bound, bound)
+
+
+def test_rescalings_on_both_sides_of_moved_elements_become_one() -> None:
+    b, x = numbered((2, 3), 2**20)
+    turned = b.view(b.rescale(x, 3, 4), (3, 2), 0, (1, 3))
+    again = b.view(turned, (6,), 0, (1,))
+    made = b.rescale(again, 1, 6, clamp=(-900, 2000))
+    graph, _ = finish(b, (made.tensor,))
+    first, second, last = graph.nodes
+    assert [type(node.op) for node in graph.nodes] == [g.View, g.View, g.Rescale]
+    # What is moved is the operand, in its range.
+    assert [(node.lo, node.hi) for node in (first, second)] == [(-(2**20), 2**20)] * 2
+    assert (last.op.shift, last.lo, last.hi, last.shape) == (10, -900, 2000, (6,))
+    values = np.arange(-3, 3, dtype=np.int64) * 77_777
+    (got,) = execute(graph, [], [values.reshape(2, 3)])
+    exact = (values.reshape(2, 3).T.reshape(-1) * 3 + 512) >> 10
+    assert (got == np.clip(exact, -900, 2000)).all()
+
+
+@pytest.mark.parametrize("what", ["repeated", "read twice", "rows of their own"])
+def test_rescalings_stay_where_more_than_places_change(what: str) -> None:
+    b, x = numbered((2, 3), 2**20)
+    first = b.rescale(x, [3, 5] if what == "rows of their own" else 3, 4)
+    repeats = what == "repeated"
+    moved = b.view(first, *(((2, 3, 2), 0, (3, 1, 0)) if repeats else ((3, 2), 0, (1, 3))))
+    made = b.rescale(moved, 1, 6)
+    outputs = (made.tensor, moved.tensor) if what == "read twice" else (made.tensor,)
+    graph, _ = finish(b, outputs)
+    kinds = [type(node.op) for node in graph.nodes]
+    assert kinds == [g.Rescale, g.View, g.Rescale]
+
+
+@pytest.mark.parametrize(("cut", "count"), [(2**16, 1), (2**15, 2)])
+def test_a_rescaling_by_channel_takes_one_before_it_that_cuts_nothing(cut: int, count: int) -> None:
+    b, x = numbered((2, 3), 2**18)
+    made = b.rescale(b.rescale(x, 1, 2, clamp=(-cut, cut)), [5, -7, 0], 8, axis=1)
+    graph, _ = finish(b, (made.tensor,))
+    assert len(graph.nodes) == count
+    (got,) = execute(graph, [], [np.array([[2**18, -(2**18), 5], [1000, 2**17, -9]])])
+    exact = np.clip(np.array([[2**16, -(2**16), 1], [250, 2**15, -2]]), -cut, cut)
+    assert np.abs(got - exact * [5, -7, 0] / 256).max() <= 0.6
 
 
 @given(

@@ -21,6 +21,7 @@ from reference.changes import (
 )
 from reference.committed.verifier import CommittedKey
 from reference.field import P
+from reference.private.links import Link, follow
 from reference.private.soundness import bits, terms
 from reference.private.verifier import PrivateKey
 from reference.reader import Rejected
@@ -35,9 +36,16 @@ BATCHING = "batching of equations and claims"
 """The term of which the native report counts more than must be."""
 each_vector = pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS.keys())
 
+MANY = (1 << 16) + 1
 ELEMENTS = {"OPENING_INVALID", MALFORMED}
 MANIFEST = {
     "version": {"PROOF_VERSION"},
+    "count of links": {"LINK_COUNT", "LINK_KIND", "LINK_END", MALFORMED},
+    "link: kind": {"LINK_KIND", "LINK_END", MALFORMED},
+    "link: root": {"LINK_INVALID"},
+    "link: fresh root": {"LINK_INVALID"},
+    "link: value": {"LINK_INVALID", MALFORMED},
+    "link: opening": {"LINK_INVALID", MALFORMED},
     "witness": {"OPENING_INVALID"},
     "padded elements": ELEMENTS,
     "relation: sum of the masks": ELEMENTS,
@@ -98,7 +106,7 @@ def test_a_prover_that_lies_is_found_at_the_end_of_the_opening(path: Path) -> No
 
 def test_there_are_lies_about_all_that_is_hidden() -> None:
     lies = {path.stem for path in files("private/lies")}
-    assert lies == {"output", "column", "entry", "message"}
+    assert lies == {"output", "column", "entry", "message", "epoch"}
     keys = {load(path).key for path in files("private/lies")}
     assert keys == {VECTORS["choices-default"].key}
 
@@ -122,11 +130,12 @@ def test_no_mode_takes_a_key_of_another() -> None:
         CommittedKey(SMALL.key)
 
 
-@pytest.mark.parametrize("openings", [0, (1 << 16) + 1])
-def test_a_key_has_a_number_of_openings(openings: int) -> None:
-    assert PrivateKey(SMALL.key).openings == 2
+@pytest.mark.parametrize(("kind", "openings"), [(1, 0), (3, 0), *((k, MANY) for k in (1, 2, 3))])
+def test_a_key_has_numbers_of_openings(kind: int, openings: int) -> None:
+    assert PrivateKey(SMALL.key).openings == {1: 2, 2: 2, 3: 2}
+    start = 42 + 4 * kind
     with pytest.raises(Rejected, match="KEY_OPENINGS"):
-        PrivateKey(SMALL.key[:46] + openings.to_bytes(4, "little") + SMALL.key[50:])
+        PrivateKey(SMALL.key[:start] + openings.to_bytes(4, "little") + SMALL.key[start + 4 :])
 
 
 def test_rejects_each_field_changed() -> None:
@@ -168,10 +177,33 @@ def test_an_element_has_one_encoding() -> None:
         assert verdict(beyond_modulus(SMALL, name)) == MALFORMED, name
 
 
-def test_the_pin_is_claimed_in_the_opening() -> None:
+def test_the_pin_is_claimed_in_the_link() -> None:
     """Beside being absorbed: here the challenges stay those of the honest key."""
     key = PrivateKey(SMALL.key)
     key.verify(SMALL.inputs, SMALL.outputs, SMALL.statement, SMALL.proof)
     key.pin[0] = (*key.pin[0][:4], (key.pin[0][4] + 1) % P)
-    with pytest.raises(Rejected, match="OPENING_INVALID"):
+    with pytest.raises(Rejected, match="LINK_INVALID"):
         key.verify(SMALL.inputs, SMALL.outputs, SMALL.statement, SMALL.proof)
+
+
+def test_a_chain_of_two_links_is_among_the_vectors() -> None:
+    kinds = {name: [link.kind for link in _links(name)] for name in VECTORS}
+    assert kinds["vision-conservative"] == [2, 3]
+    assert kinds["wide-default"] == [1, 2, 3]
+    assert all(own[-1] == 3 for own in kinds.values())
+
+
+def _links(name: str) -> list[Link]:
+    return key_of(name).read(VECTORS[name].proof).links
+
+
+def test_what_a_link_says_is_claimed_of_its_child() -> None:
+    """An epoch with another value than the one that its link shows has no opening."""
+    key = key_of("linear-default")
+    (link,) = _links("linear-default")
+    with pytest.raises(Rejected, match="LINK_INVALID"):
+        follow(key, key.commitment, [replace(link, value=(1, 2, 3, 4, 5))])
+    for kind in (1, 2):
+        with pytest.raises(Rejected, match="LINK_INVALID"):
+            follow(key, key.commitment, [replace(link, kind=kind)])
+    assert follow(key, key.commitment, [link]).digest != key.digest

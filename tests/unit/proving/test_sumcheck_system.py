@@ -119,7 +119,7 @@ def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
 
 
 def test_unknown_modes_are_refused(sumcheck_system, ezkl_system, mlp_request, tmp_path):
-    message = "proof system sumcheck has no mode open; known are: clear, committed"
+    message = "proof system sumcheck has no mode open; known are: clear, committed, private"
     with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
         sumcheck_system.compile(replace(mlp_request, mode="open", out=tmp_path / "none"))
     message = "proof system ezkl has no mode clear; known are: none"
@@ -378,9 +378,9 @@ def test_other_weights_are_refused(sumcheck_compiled, tmp_path):
 def test_keys_stay_in_memory_while_there_is_room(sumcheck_compiled, tmp_path, monkeypatch):
     opened = []
 
-    def counted(folder):
+    def counted(folder, openings):
         opened.append(folder.name)
-        return load(folder)
+        return load(folder, openings)
 
     monkeypatch.setattr(loading, "load", counted)
     a, b = (_copied(sumcheck_compiled, tmp_path / name) for name in "ab")

@@ -32,7 +32,9 @@ __all__ = ["TestOpeningBudget"]
 
 COPIED = (
     f"the count of the openings of key {KEY} was copied here or brought back from a backup, so "
-    "they count as spent; prove where it is counted, or bring a slice from there"
+    "they count as spent; prove where it is counted, or bring openings from "
+    "there: inferproof provider openings show DIR here tells the store, give DIR --to STORE "
+    "there writes them, accept FILE here counts them"
 )
 
 

@@ -83,7 +83,9 @@ async def test_a_folder_without_its_record_is_spent(
     with rejects(
         Reason.OPENINGS_UNKNOWN,
         f"nothing here counts the openings of key {KEY}, so they count as spent; prove where the "
-        "key was made, or bring a slice from there",
+        "key was made, or bring openings from "
+        "there: inferproof provider openings show DIR here tells the store, give DIR --to STORE "
+        "there writes them, accept FILE here counts them",
         kind=Conflict,
     ):
         await MarkedOpenings(records, folder).take(KEY)

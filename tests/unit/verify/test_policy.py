@@ -142,6 +142,7 @@ def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
     policy.check_security(REPORT)
     better = replace(REPORT, mode="committed", profile="conservative", provable_bits=110.0)
     policy.check_security(better)
+    policy.check_security(replace(better, mode="private"))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,11 @@ def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
             {"minimum_mode": "committed"},
             REPORT,
             "the mode of the proof is clear, at least committed is asked for",
+        ),
+        (
+            {"minimum_mode": "private"},
+            replace(REPORT, mode="committed"),
+            "the mode of the proof is committed, at least private is asked for",
         ),
         (
             {"minimum_profile": "conservative"},

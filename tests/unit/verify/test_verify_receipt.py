@@ -16,8 +16,9 @@ from inferproof.errors import (
     ReceiptRejected,
 )
 from inferproof.payments.x402.receipt import authorization_payment
+from inferproof.protocol import proof_mode
 from inferproof.protocol.authorization import authorization_digest
-from inferproof.protocol.claims import derive_claims
+from inferproof.protocol.claims import derive_claims, proven_sentence
 from inferproof.protocol.commitments import job_id, proof_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.quote import quote_digest
@@ -588,6 +589,50 @@ def test_12_a_receipt_says_no_more_than_its_proof(changed: dict[str, object]) ->
         kind=ReceiptRejected,
     ):
         _verify(_with(replace(RECEIPT, **changed)))  # type: ignore[arg-type]
+
+
+PRIVATE_KEY = bytes([*range(12), 3, 1])
+"""The first bytes of a key of mode private."""
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("verified", [False, True])
+def test_12_who_claims_that_weights_are_hidden_is_believed_where_it_was_tried(
+    monkeypatch: pytest.MonkeyPatch, signed: bool, verified: bool
+) -> None:
+    """The evidence is of a build; a receipt of one that has none says less, and holds."""
+    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", signed)
+    bundle = sample_bundle(system="sumcheck", verifying_key=PRIVATE_KEY)
+    file = sample_receipt_file(Sample(bundle=bundle))
+    level = Assurance.ZK_PRIVATE if signed else Assurance.ZK_INTEGRITY
+    assert file.receipt.assurance is level
+    assert ("revealing nothing else of its weights" in file.receipt.proven) is signed
+    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", verified)
+    data, policy = encode_receipt_file(file), Policy(minimum_assurance=level)
+    if signed and not verified:
+        with rejects(
+            Reason.RECEIPT_CLAIMS,
+            "assurance, sentence or claims say something else than the proof allows",
+            kind=ReceiptRejected,
+        ):
+            verify_receipt(data, policy, sample_tools("sumcheck"))
+    else:
+        found = verify_receipt(data, policy, sample_tools("sumcheck"))
+        assert found.steps[11].detail.startswith(f"assurance {level.value}")
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_12_no_other_mode_may_claim_it(monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", True)
+    key = bytes([*range(12), mode, 1])
+    sample = Sample(bundle=sample_bundle(system="sumcheck", verifying_key=key))
+    file = sample_receipt_file(sample)
+    assert file.receipt.assurance is Assurance.ZK_INTEGRITY
+    level, parts = Assurance.ZK_PRIVATE, sample.bundle.parts
+    more = replace(file.receipt, assurance=level, proven=proven_sentence(level, parts))
+    with pytest.raises(ReceiptRejected) as caught:
+        verify_receipt(encode_receipt_file(_with(more, file)), OPEN, sample_tools("sumcheck"))
+    assert caught.value.reason is Reason.RECEIPT_CLAIMS
 
 
 def test_12_a_receipt_may_not_say_less_either() -> None:

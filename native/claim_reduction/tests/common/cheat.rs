@@ -7,7 +7,7 @@ mod cells;
 mod choices;
 
 use super::Case;
-use claim_reduction::{Column, Columns, Plan, Role};
+use claim_reduction::{Column, Columns, Held, Plan, Role};
 use executor::Tensors;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
 use layers::contractions;
@@ -56,6 +56,8 @@ pub struct Choice {
     pub weights: Vec<i8>,
     /// The parameters with their axes up to powers of two.
     pub parameters: Vec<Vec<i64>>,
+    /// What stands in the padding of inputs that are not shown, cell by cell; zeros where nothing is said.
+    pub beyond: Vec<Vec<i64>>,
     /// For each node, whether its sum takes the padding in.
     pub reads: Vec<bool>,
 }
@@ -89,8 +91,12 @@ impl<'a> Cheat<'a> {
                 looked: vec![[None, None]; plan.lookups.len()],
             },
         };
-        for (input, values) in graph.inputs.iter().zip(inputs) {
-            cheat.tensors.push(spread(&input.shape, values));
+        for (number, (input, values)) in graph.inputs.iter().zip(inputs).enumerate() {
+            let mut cells = spread(&input.shape, values);
+            if let Some(held) = plan.inputs.get(number) {
+                cheat.hide(number, held, &mut cells);
+            }
+            cheat.tensors.push(cells);
         }
         for (number, node) in graph.nodes.iter().enumerate() {
             let values = match (&plan.roles[number], &plan.constraints[number]) {
@@ -106,6 +112,22 @@ impl<'a> Cheat<'a> {
             cheat.tensors.push(values);
         }
         Some(cheat.finish(inputs))
+    }
+
+    /// Fills the padding of an input that is not shown. What is out of its range is held to it as far as limbs
+    /// can pretend.
+    fn hide(&mut self, number: usize, held: &Held, cells: &mut [i64]) {
+        let shape = &self.graph.inputs[number].shape;
+        for (cell, index) in indices(&padded(shape)).iter().enumerate() {
+            let real = within(shape, index);
+            if !real {
+                let chosen = self.choice.beyond.get(number);
+                cells[cell] = chosen.map_or(0, |chosen| chosen[cell]);
+            }
+            let over = cells[cell] - if real { held.low } else { 0 };
+            self.pretend(&held.over, cell, over);
+            self.pretend(&held.under, cell, held.high - held.low - over);
+        }
     }
 
     fn finish(self, inputs: &[Vec<i32>]) -> Case {

@@ -1,7 +1,7 @@
 //! The columns of a cheat: cell by cell, padding included, what the relations and the tables let it show.
 
 use super::{Cheat, P, indices, padded, residue, within};
-use claim_reduction::{Constraint, Difference, Form, Limb, Rescale, Role, Source, Table};
+use claim_reduction::{Constraint, Difference, Form, Held, Limb, Rescale, Role, Source, Table};
 use graph::Node;
 use p3_field::PrimeCharacteristicRing;
 use transcript::Base;
@@ -75,6 +75,13 @@ impl Cheat<'_> {
                 [Some(Source::Committed(limb.column)), Some(Source::None)];
         }
         Some(())
+    }
+
+    /// The same of any number: what limbs hold of it.
+    pub(super) fn pretend(&mut self, limbs: &[Limb], cell: usize, number: i64) {
+        let bits: u32 = limbs.iter().map(|limb| limb.bits).sum();
+        let stored = self.limbs(limbs, cell, number & ((1 << bits) - 1));
+        assert!(stored.is_some());
     }
 
     /// Looks keys up that are not committed to, from a value in front of the tensor.
@@ -151,7 +158,7 @@ impl Cheat<'_> {
                     self.columns.looked[lookup] = [Some(keys), Some(values)];
                 }
             }
-            Form::Wide { .. } => {}
+            Form::Wide { .. } | Form::Saturated { .. } => {}
         }
         Some(results)
     }
@@ -183,34 +190,46 @@ impl Cheat<'_> {
                 self.set(*column, cell, value);
                 Some(value)
             }
-            Form::Wide {
-                above,
-                below,
-                up,
-                down,
+            Form::Wide { above, held } => {
+                self.held(held.as_ref(), cell, quotient)?;
+                self.limbs(above, cell, quotient - lo)?;
+                Some(quotient)
+            }
+            Form::Saturated {
+                column,
+                lower,
+                upper,
                 held,
             } => {
+                self.held(held.as_ref(), cell, quotient)?;
                 let mut value = quotient;
-                if let Some(held) = held {
-                    self.limbs(&held.over, cell, quotient - held.low)?;
-                    self.limbs(&held.under, cell, held.high - quotient)?;
-                }
-                if !up.is_empty() {
+                if !upper.is_empty() {
                     value = value.min(hi);
-                    self.limbs(up, cell, quotient - value)?;
                 }
-                if !down.is_empty() {
-                    let lowered = value;
+                if !lower.is_empty() {
                     value = value.max(lo);
-                    self.limbs(down, cell, value - lowered)?;
                 }
-                self.limbs(above, cell, value - lo)?;
-                if !below.is_empty() {
-                    self.limbs(below, cell, hi - value)?;
+                // As the relations have it: how far the result is from a bound, and how far the quotient is
+                // beyond it.
+                if !lower.is_empty() {
+                    let down = (value - quotient).max(0);
+                    self.limbs(lower, cell, value - lo + down)?;
                 }
+                if !upper.is_empty() {
+                    let up = (quotient - value).max(0);
+                    self.limbs(upper, cell, hi - value + up)?;
+                }
+                self.set(*column, cell, value);
                 Some(value)
             }
         }
+    }
+
+    /// Stores what holds a quotient to its range.
+    fn held(&mut self, held: Option<&Held>, cell: usize, quotient: i64) -> Option<()> {
+        let Some(held) = held else { return Some(()) };
+        self.limbs(&held.over, cell, quotient - held.low)?;
+        self.limbs(&held.under, cell, held.high - quotient)
     }
 
     fn looked_up(

@@ -3,7 +3,7 @@
 use super::Case;
 use super::cheat::{Cheat, Choice, indices, padded, within};
 use super::graphs::{Builder, Random};
-use claim_reduction::{Constraint, Form, Plan};
+use claim_reduction::{Constraint, Form, Plan, Visibility};
 use executor::{Tensors, execute_with};
 use graph::{Graph, Values};
 use layers::contractions;
@@ -20,10 +20,15 @@ pub struct Key {
 
 impl Key {
     pub fn read(builder: Builder, outputs: &[usize]) -> Result<Self, String> {
+        Self::with(builder, outputs, Visibility::Public)
+    }
+
+    /// One for inputs that are shown or not.
+    pub fn with(builder: Builder, outputs: &[usize], inputs: Visibility) -> Result<Self, String> {
         let graph = builder
             .graph(outputs)
             .map_err(|fault| fault.code().to_owned())?;
-        let plan = Plan::new(&graph).map_err(|refused| refused.why)?;
+        let plan = Plan::new(&graph, inputs).map_err(|refused| refused.why)?;
         Ok(Self { graph, plan })
     }
 
@@ -38,7 +43,7 @@ impl Key {
         if !declared || cheat.looked_up().is_err() {
             return None;
         }
-        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
+        let views = cheat.shown();
         let outputs: Vec<&[i32]> = claimed.iter().map(Vec::as_slice).collect();
         let lookup_claims = cheat.lookup_claims();
         let contractions = contractions(&self.graph);
@@ -108,13 +113,27 @@ impl Key {
         count(&self.declared(choice)) < count(&choice.weights)
     }
 
+    /// Whether the padding of an input is not zero.
+    pub fn fills_inputs(&self, choice: &Choice) -> bool {
+        let inputs = self.graph.inputs.iter().zip(&choice.beyond);
+        let cells = inputs.flat_map(|(input, cells)| {
+            let all = indices(&padded(&input.shape)).into_iter().zip(cells);
+            all.filter(|(index, _)| !within(&input.shape, index))
+        });
+        cells.into_iter().any(|(_, &cell)| cell != 0)
+    }
+
     /// The operations, and whether quotients are held.
     pub fn kinds(&self) -> BTreeSet<&'static str> {
         let nodes = self.graph.nodes.iter().zip(&self.plan.constraints);
         nodes
             .map(|(node, constraint)| match constraint {
                 Some(Constraint::Rescale(rescale)) => match rescale.form {
-                    Form::Wide { held: Some(_), .. } => "Held",
+                    Form::Wide { held: Some(_), .. } | Form::Saturated { held: Some(_), .. } => {
+                        "Held"
+                    }
+                    Form::Saturated { .. } => "Saturated",
+                    Form::Clamped { .. } => "Clamped",
                     _ => "Rescale",
                 },
                 Some(Constraint::ArgMax(own)) if own.last => "ArgMax of the last",
@@ -151,12 +170,21 @@ impl Key {
             });
             parameters.push(cells.collect());
         }
+        let mut paddings = Vec::new();
+        for input in &self.graph.inputs {
+            let beyond = random.below(3) > 0;
+            let most = i64::from(input.hi) - i64::from(input.lo);
+            let cells = 0..indices(&padded(&input.shape)).len();
+            let cells = cells.map(|_| i64::from(random.between(0, most)));
+            paddings.push(cells.map(|cell| if beyond { cell } else { 0 }).collect());
+        }
         let mode = random.below(3);
         let nodes = self.graph.nodes.iter();
         let reads = nodes.map(|_| mode == 0 || mode == 1 && random.below(2) == 0);
         Choice {
             weights,
             parameters,
+            beyond: paddings,
             reads: reads.collect(),
         }
     }

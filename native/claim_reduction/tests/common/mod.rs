@@ -10,7 +10,7 @@ use graphs::Random;
 
 use claim_reduction::{
     Columns, Counter, LookupClaim, Opened, Plan, Problem, Prover, Rejected, Table, Verifier,
-    Witness, columns, reduce,
+    Visibility, Witness, columns, padded, reduce,
 };
 use executor::{Tensors, execute};
 use graph::{Graph, elements};
@@ -42,7 +42,13 @@ impl Case {
 
     /// One in which the verifier computes what it can.
     pub fn known(graph: Graph, seed: u64) -> Self {
-        let plan = Plan::new(&graph).unwrap();
+        let plan = Plan::new(&graph, Visibility::Public).unwrap();
+        Self::with(graph, plan, seed)
+    }
+
+    /// One in which the verifier does not have the inputs.
+    pub fn private(graph: Graph, seed: u64) -> Self {
+        let plan = Plan::new(&graph, Visibility::Private).unwrap();
         Self::with(graph, plan, seed)
     }
 
@@ -94,7 +100,7 @@ impl Case {
 
     /// Proves and verifies without looking at the lookups.
     pub fn check_relations(&self) -> Result<(), String> {
-        let inputs: Vec<&[i32]> = self.inputs.iter().map(Vec::as_slice).collect();
+        let inputs = self.shown();
         let outputs = self.outputs();
         let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
         let lookup_claims = self.lookup_claims();
@@ -105,6 +111,13 @@ impl Case {
         let sent = prover.finish();
         let opened = Self::verify(&problem, &sent).map_err(|error| error.to_string())?;
         self.open(&opened)
+    }
+
+    /// The inputs, if the verifier has them.
+    pub fn shown(&self) -> Vec<&[i32]> {
+        let shown = self.plan.visibility == Visibility::Public;
+        let inputs = self.inputs.iter().map(Vec::as_slice);
+        inputs.filter(|_| shown).collect()
     }
 
     pub fn outputs(&self) -> Vec<Vec<i32>> {
@@ -196,7 +209,7 @@ impl Case {
 
     /// Proves, altering what is sent, and verifies; openings are checked in the clear.
     pub fn check(&self, alter: &mut dyn FnMut(usize, &mut [Extension])) -> Result<usize, String> {
-        let inputs: Vec<&[i32]> = self.inputs.iter().map(Vec::as_slice).collect();
+        let inputs = self.shown();
         let outputs = self.outputs();
         let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
         self.check_public(&inputs, &outputs, alter)
@@ -271,6 +284,15 @@ impl Case {
                 return Err(format!("matrix {number}"));
             }
         }
+        assert_eq!(opened.inputs.len(), self.plan.inputs.len());
+        for (number, claim) in opened.inputs.iter().enumerate() {
+            assert_eq!(claim.input, number);
+            let (shape, values) = self.witness().tensor(number);
+            let cells = padded(shape, claim.point.len(), values);
+            if at(&cells, &claim.point) != claim.value {
+                return Err(format!("input {number}"));
+            }
+        }
         Ok(())
     }
 }
@@ -319,6 +341,10 @@ fn agree(problem: &Problem<'_>, sent: &[Extension], verdict: &Result<(Opened, us
             assert!(columns.clone().all(|(a, b)| a.value == at(&b.value)));
             let matrices = opened.matrices.iter().zip(&forms.matrices);
             assert!(matrices.clone().all(|(a, b)| a.value == at(&b.value)));
+            let inputs = opened.inputs.iter().zip(&forms.inputs);
+            assert!(inputs.clone().all(|(a, b)| a.point == b.point));
+            assert!(inputs.clone().all(|(a, b)| a.value == at(&b.value)));
+            assert_eq!(opened.inputs.len(), forms.inputs.len());
             assert_eq!(opened.columns.len(), forms.columns.len());
             assert_eq!(opened.matrices.len(), forms.matrices.len());
         }

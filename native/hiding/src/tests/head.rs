@@ -2,7 +2,7 @@
 
 use super::{Frozen, stream};
 use crate::commit::Committed;
-use crate::form::LinearForm;
+use crate::form::{LinearForm, Unfit};
 use crate::head;
 use crate::later::Folding;
 use crate::shape::{Shape, Vector};
@@ -63,16 +63,22 @@ fn columns_are_folded_as_whole_tables_are() {
                 }
                 form.add_whole(half.clone(), coins.extensions(1)[0]);
             }
+            // What is kept with the vector, of the whole and of a column.
             let again = coins.extensions(vector.variables);
-            assert!(committed.at(&again[1..]).is_none());
-            let value = committed.at(&again).unwrap();
-            form.add_whole(again.clone(), Extension::TWO);
-            let mut alone = LinearForm::new();
-            alone.add_whole(again, Extension::ONE);
-            assert_eq!(
-                head::value(vector, committed, &alone, &mut Vec::new()),
-                value
-            );
+            let mut unfit = LinearForm::new();
+            unfit.add_whole(again[1..].to_vec(), Extension::ONE);
+            assert_eq!(committed.keep(&unfit), Err(Unfit(0)));
+            let mut kept = LinearForm::new();
+            let own = again[..vector.columns[0].variables].to_vec();
+            kept.add_point(0, own, coins.extensions(1)[0]);
+            kept.add_whole(again, coins.extensions(1)[0]);
+            kept.add_cells(0, 5, coins.extensions(1));
+            let value = committed.keep(&kept).unwrap();
+            assert_eq!(committed.known.len(), 2);
+            let points = committed.known.split_off(0);
+            assert_eq!(committed.value(&kept), Ok(value));
+            committed.known = points;
+            form.add(&kept, Extension::TWO);
             form.add_whole(shared, coins.extensions(1)[0]);
             form.add_cells(0, 3, coins.extensions(1));
             form.add_cells(0, 201, coins.extensions(300));

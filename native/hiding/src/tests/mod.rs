@@ -5,6 +5,7 @@ mod forgeries;
 mod golden;
 mod head;
 mod rank;
+mod salts;
 mod simulator;
 mod view;
 

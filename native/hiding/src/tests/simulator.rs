@@ -1,133 +1,37 @@
-//! A simulator: openings from the claim alone, with a programmed transcript.
-//!
-//! It knows shape, forms and value, and neither vectors nor masks. Where an opening sends something
-//! masked it sends something uniform; what the verifier's checks fix it solves for. That its distribution
-//! is the prover's is what the rank test says.
+//! Simulated openings are accepted under their program and are worth nothing otherwise.
 
 use super::{Frozen, stream};
-use crate::channel::{Channel, point};
 use crate::form::LinearForm;
-use crate::later::{self, follow};
-use crate::leaves::{TreeOpening, combined, leaf_digest, leaf_point};
-use crate::opening::{Opening, Round};
+use crate::opening::Opening;
 use crate::randomness::Randomness;
 use crate::rejection::Rejected;
 use crate::shape::{Shape, Vector};
-use crate::statement::{Claim, Points, table};
+use crate::simulator::Simulated;
+use crate::statement::Claim;
 use commitment::Profile;
-use commitment::merkle::{Digest, MerkleTree};
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
-use std::cell::RefCell;
-use sumcheck::{dot, equality, powers};
-use transcript::{Base, Extension, Site};
-
-fn digest(coins: &mut Randomness) -> Digest {
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(coins.bases(8)) {
-        bytes.copy_from_slice(&word.as_canonical_u32().to_le_bytes());
-    }
-    digest
-}
+use commitment::merkle::Digest;
+use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality;
+use transcript::Extension;
 
 /// The roots and an opening of the claim.
 fn simulate(
     shape: &Shape,
     claim: &Claim,
-    channel: &mut Frozen,
+    program: u8,
     coins: &mut Randomness,
-) -> (Vec<Digest>, Opening) {
-    let masks = coins.extensions(shape.mask_values());
-    let samples = coins.extensions(shape.samples());
-    let fold = coins.extensions(2 * shape.fold);
-    let fold: Vec<Round> = fold
-        .chunks_exact(2)
-        .map(|pair| [pair[0], pair[1]])
+) -> (Vec<Digest>, Opening, Frozen) {
+    let opened = shape.opened(&mut Frozen::new(program));
+    let others = 1..shape.vectors.len();
+    let others: Vec<Simulated> = others
+        .map(|vector| shape.simulated(vector, &opened, coins))
         .collect();
-
-    let of_masks = Points::of_masks(shape, channel);
-    let of_samples = samples.iter().map(|_| point(channel, shape.joint()));
-    let points = Points {
-        masks: of_masks,
-        samples: of_samples.collect(),
-    };
-    let batching = channel.challenge();
-    let values = [&[claim.value][..], &masks, &samples].concat();
-    let total = dot(&powers(batching, values.len()), &values);
-    let (folded, coordinates) = follow(total, &fold, channel);
-    let gamma = channel.challenge();
-
-    let rows = 1 << shape.rows;
-    let forms = points.joined(shape, claim, batching);
-    let columns = equality(&coordinates, 1 << shape.fold);
-    let whole = table(shape, &forms);
-    let weights: Vec<Extension> = (0..rows)
-        .map(|row| {
-            let of_row = whole[row..].iter().step_by(rows);
-            columns.iter().zip(of_row).map(|(&a, &b)| a * b).sum()
-        })
-        .collect();
-    let vector = coins.extensions(rows);
-    let tail = coins.extensions(shape.tails);
-    let pad = dot(&vector, &weights) - gamma * folded;
-    channel.absorb(Site::OpeningPad, &[pad]);
-
-    // Opened leaves are uniform but for R, which is what the vector makes it there.
-    let coefficients = [&vector[..], &tail].concat();
-    let of_columns = shape.column_weights(&coordinates);
-    let roots = RefCell::new(Vec::new());
-    let coins = RefCell::new(coins);
-    let open = |indices: &[usize]| -> Vec<TreeOpening> {
-        let mut coins = coins.borrow_mut();
-        let vectors = shape.vectors.iter();
-        let mut leaves: Vec<Vec<Vec<Base>>> = vectors
-            .map(|vector| indices.iter().map(|_| coins.bases(vector.leaf())).collect())
-            .collect();
-        for (at, &index) in indices.iter().enumerate() {
-            // A leaf that is opened twice is the same twice.
-            if let Some(before) = indices[..at].iter().position(|&other| other == index) {
-                for tree in &mut leaves {
-                    tree[at] = tree[before].clone();
-                }
-                continue;
-            }
-            let x = leaf_point(shape.leaves(), index);
-            let value = coefficients.iter().rev();
-            let value = value.fold(Extension::ZERO, |sum, &element| sum * x + element);
-            let both = of_columns.iter().zip(&leaves);
-            let fold: Extension = both
-                .map(|(weights, tree)| combined(weights, &tree[at]))
-                .sum();
-            let of_pad = value - gamma * fold;
-            let limbs: &[Base] = of_pad.as_basis_coefficients_slice();
-            let fresh = &shape.vectors[0];
-            leaves[0][at][fresh.width()..fresh.coded()].copy_from_slice(limbs);
-        }
-        leaves
-            .into_iter()
-            .map(|rows| {
-                let mut digests: Vec<Digest> = (0..1_usize << shape.leaves())
-                    .map(|_| digest(&mut coins))
-                    .collect();
-                for (&index, row) in indices.iter().zip(&rows) {
-                    digests[index] = leaf_digest(shape.schedule.hash, row);
-                }
-                let tree = MerkleTree::new(shape.schedule.hash, digests);
-                roots.borrow_mut().push(tree.root());
-                let siblings = tree.siblings(indices);
-                TreeOpening { rows, siblings }
-            })
-            .collect()
-    };
-    let later = later::prove(&shape.schedule, vector, weights, open, channel);
-    let opening = Opening {
-        masks,
-        samples,
-        fold,
-        pad,
-        tail,
-        later,
-    };
-    (roots.into_inner(), opening)
+    let others: Vec<&Simulated> = others.iter().collect();
+    let mut channel = Frozen::new(program);
+    let (root, opening) = shape.simulate(&others, claim, &mut channel, coins);
+    let roots = others.iter().map(|other| other.root());
+    let roots = std::iter::once(root).chain(roots).collect();
+    (roots, opening, channel)
 }
 
 #[test]
@@ -159,8 +63,7 @@ fn simulated_openings_are_accepted() {
             // Any value: the simulator has no vector that it would have to fit.
             let value = coins.extensions(1)[0];
             let claim = Claim { forms, value };
-            let mut channel = Frozen::new(77);
-            let (roots, opening) = simulate(&shape, &claim, &mut channel, &mut coins);
+            let (roots, opening, _) = simulate(&shape, &claim, 77, &mut coins);
             let verify = |claim: &Claim, opening: &Opening, program: u8| {
                 shape.verify(&roots, claim, opening, &mut Frozen::new(program))
             };
@@ -186,8 +89,7 @@ fn simulated() -> (Shape, Vec<Digest>, Claim, Opening, Vec<Extension>) {
     let value = coins.extensions(1)[0];
     let forms = vec![form];
     let claim = Claim { forms, value };
-    let mut channel = Frozen::new(55);
-    let (roots, opening) = simulate(&shape, &claim, &mut channel, &mut coins);
+    let (roots, opening, channel) = simulate(&shape, &claim, 55, &mut coins);
     (shape, roots, claim, opening, channel.drawn)
 }
 

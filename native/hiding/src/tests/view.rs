@@ -16,9 +16,10 @@ use crate::form::LinearForm;
 use crate::opening::Opening;
 use crate::schedule::{Queries, Round, Schedule};
 use crate::shape::{Shape, Vector};
+use crate::space::Space;
 use crate::statement::Claim;
 use commitment::Profile;
-use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use transcript::{Base, DEGREE, Extension, HashFunction};
 
 /// Leaves that are opened of the first codes.
@@ -289,6 +290,13 @@ impl Views {
     /// Functionals of the witness that the view shows beyond those of the claim, where only the
     /// masks that `kept` names are there.
     pub(super) fn leak(&self, kept: impl Fn(Kind) -> bool) -> usize {
+        let more = self.shown(kept);
+        assert!(more >= DEGREE, "the claim itself is in the view");
+        more - DEGREE
+    }
+
+    /// The same with those of the claim.
+    pub(super) fn shown(&self, kept: impl Fn(Kind) -> bool) -> usize {
         let mut space = Space::default();
         let masks = |kind: Kind| kind != Kind::Witness && kept(kind);
         for (_, view) in self.0.iter().filter(|(kind, _)| masks(*kind)) {
@@ -298,43 +306,10 @@ impl Views {
         for (_, view) in self.0.iter().filter(|(kind, _)| *kind == Kind::Witness) {
             space.add(view.clone());
         }
-        let more = space.rank() - of_masks;
-        assert!(more >= DEGREE, "the claim itself is in the view");
-        more - DEGREE
+        space.rank() - of_masks
     }
 
     pub(super) fn without(&self, kind: Kind) -> usize {
         self.leak(|other| other != kind)
-    }
-}
-
-/// Vectors in echelon form.
-#[derive(Default)]
-struct Space {
-    /// Each with the place of its first element, which is 1.
-    rows: Vec<(usize, Vec<Base>)>,
-}
-
-impl Space {
-    fn add(&mut self, mut vector: Vec<Base>) {
-        for (first, row) in &self.rows {
-            let factor = vector[*first];
-            if factor != Base::ZERO {
-                for (value, &known) in vector.iter_mut().zip(row) {
-                    *value -= factor * known;
-                }
-            }
-        }
-        if let Some(first) = vector.iter().position(|&value| value != Base::ZERO) {
-            let inverse = vector[first].inverse();
-            for value in &mut vector {
-                *value *= inverse;
-            }
-            self.rows.push((first, vector));
-        }
-    }
-
-    fn rank(&self) -> usize {
-        self.rows.len()
     }
 }

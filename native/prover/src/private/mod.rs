@@ -1,7 +1,7 @@
 //! Proofs of the private mode.
 //!
 //! ```text
-//! proof = (root of the columns, padded elements of lookups and reduction, relation proof, hiding opening)
+//! proof = (links, root of the columns, padded elements of lookups and reduction, relation proof, hiding opening)
 //! ```
 //!
 //! The ordinary prover of the committed mode runs under one-time pads, which are cells of the committed
@@ -10,61 +10,85 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `epoch` | commitments in memory, which proofs and links open |
+//! | `inputs` | private inputs under their commitment |
+//! | `link` | makes links |
 //! | `masks` | where all that hides comes from |
-//! | `proving_key` | weights and parameters under their commitment, and how often it has been opened |
+//! | `model` | a key with its weights and parameters |
+//! | `proving_key` | the key's own commitment, which is made again from a secret and opened for epochs |
+//! | `slots` | which openings of a commitment this process has made |
 //!
 //! # Zero knowledge
 //!
 //! A proof is made for one statement with randomness of its own; a commitment to weights is opened as often
-//! as its uniform half serves and no more. That is counted in memory, and the commitment's own randomness
-//! is nowhere else: a process that ends takes both with it, and the next one has another key. Budgets that
-//! outlive a process are not made yet, and until then nothing but tests offers this mode.
+//! as its uniform half serves and no more. The caller counts openings under the commitment's digest, where a process
+//! does not lose the count, and gives each slot once; what is uniform in an epoch is in memory only.
 
+mod epoch;
+mod inputs;
+mod link;
 mod masks;
+mod model;
 mod proving_key;
+mod slots;
 
-pub use proving_key::ProvingKey;
+pub use epoch::Epoch;
+pub use inputs::Inputs;
+#[cfg(feature = "audit")]
+pub use link::Lie;
+pub use proving_key::{ProvingKey, Run};
 
 use crate::committed::{Witness, argue, padded};
 use crate::error::ProveError;
 use crate::session::{Phase, Session};
 use hiding::{Committed, Randomness};
-use key::{PrivateKey, Public};
+use key::Public;
+use model::Model;
 use transcript::Base;
 use verifier::committed::record;
-use verifier::private::{Proof, claim};
+use verifier::private::{Commitment, Link, Proof, claim};
 
-/// What a proof is made from beside its witness.
-struct Model<'a> {
-    key: &'a PrivateKey,
-    weights: &'a [i8],
+/// What a proof opens beside its witness.
+struct Opening<'a> {
+    model: &'a Model,
+    links: &'a [Link],
+    commitment: &'a Commitment,
     committed: &'a Committed,
+    /// Private inputs.
+    inputs: Option<&'a Inputs>,
 }
 
-/// Proves a witness. `open` is asked before the weights are opened.
+/// Proves a witness. `open` is asked before epoch and private inputs are opened.
 fn prove(
-    model: &Model<'_>,
+    opened: &Opening<'_>,
     witness: &Witness,
     mut randomness: Randomness,
     session: &mut Session<'_>,
     open: impl FnOnce() -> Result<(), ProveError>,
 ) -> Result<Proof, ProveError> {
-    let Model { key, committed, .. } = *model;
-    let relations = key.relations();
+    let key = &opened.model.key;
+    let input_root = opened.inputs.map(Inputs::root);
+    let subject = key
+        .under(opened.commitment.digest())
+        .with_inputs(input_root);
+    let inputs = opened.commitment.kind().inputs();
+    let proofs = opened.model.proofs(inputs.ok_or(ProveError::EpochKind)?)?;
+    let (relations, shape) = (proofs.relations(), proofs.shape());
     session.begins(Phase::Commit)?;
-    let pads = randomness.extensions(key.pads().count());
+    let pads = randomness.extensions(proofs.pads().count());
     let multiplicities = padded(&witness.multiplicities);
-    let of_pads = key.pads().cells(&pads);
+    let of_pads = proofs.pads().cells(&pads);
     let own = witness.columns.committed.iter();
     let all = own.chain(&multiplicities).chain(&of_pads);
     let all: Vec<&[Base]> = all.map(Vec::as_slice).collect();
-    let fresh = key.shape().commit(0, &all, &mut randomness)?;
+    let fresh = shape.commit(0, &all, &mut randomness)?;
     let root = fresh.root();
 
     let mut replay = session.transcript.clone();
     let sent = pads.get(..relations.sent()).unwrap_or_default();
     session.transcript.pad(sent);
-    argue(key, relations, model.weights, witness, &root, session)?;
+    let weights = opened.model.weights();
+    argue(&subject, relations, weights, witness, &root, session)?;
     let sent = session.transcript.padded();
     let sent = sent.ok_or(relation::Refused::Pads)?;
 
@@ -75,20 +99,22 @@ fn prove(
         outputs: &outputs,
         statement: session.statement,
     };
-    let recorded = record(key, relations, &public, &root, &sent, &mut replay)
+    let recorded = record(&subject, relations, &public, &root, &sent, &mut replay)
         .map_err(ProveError::Recording)?;
     let transcript = &mut *session.transcript;
     let spare = relations.sent() as u32;
     let (relation, ends) = relation::prove(&recorded.equations, &pads, spare, transcript)?;
-    let claim =
-        claim(key, &recorded, &ends, transcript.challenge()).map_err(ProveError::Recording)?;
+    let alpha = transcript.challenge();
+    let claim = claim(key, opened.commitment, &recorded, &ends, alpha);
+    let claim = claim.map_err(ProveError::Recording)?;
 
     session.begins(Phase::Open)?;
     open()?;
-    let opening = key
-        .shape()
-        .prove(fresh, &[committed], &claim, session.transcript)?;
+    let mut others = vec![opened.committed];
+    others.extend(opened.inputs.map(|inputs| &inputs.committed));
+    let opening = shape.prove(fresh, &others, &claim, session.transcript)?;
     Ok(Proof {
+        links: opened.links.to_vec(),
         witness: root,
         sent,
         relation,

@@ -1,236 +1,357 @@
-//! The weights under their commitment, and how often it has been opened.
+//! Keys with their weights, and the commitment that is opened for epochs.
 
-use super::{Model, masks, prove};
-use crate::committed::{self, Witness};
+use super::epoch::Epoch;
+#[cfg(feature = "audit")]
+use super::link::Lie;
+use super::link::{Made, Making};
+use super::masks::{self, Draw};
+use super::model::{Half, Model, commit};
+use super::slots::Slots;
+use crate::committed::Witness;
 use crate::error::ProveError;
-#[cfg(feature = "audit")]
-use crate::session::Alter;
-use crate::session::{Phase, Session, Watch};
-use commitment::Profile;
-use executor::Tensors;
+use crate::session::Watch;
+use claim_reduction::Visibility;
+use commitment::{Profile, Root, Writer};
 use graph::{Graph, Values};
-use hiding::{Committed, Context, Randomness};
-use key::{PrivateKey, WEIGHTS};
+use hiding::{Committed, Randomness, Secret};
+use key::{Kind, MAX_LINKS, Openings, PrivateKey};
 use p3_field::PrimeCharacteristicRing;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use transcript::{Base, Extension, Transcript};
+use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "audit")]
-use verifier::private::Proof;
+use transcript::Base;
+use transcript::Extension;
+use verifier::private::{Commitment, Known, Link, chain};
 
-/// A key of the private mode with its weights and parameters, and the commitment that hides them. It is made anew from
-/// weights, and cannot be stored: who has its randomness and a proof has the weights.
+/// A key of the private mode with its weights and parameters, under a commitment of their own that is made again
+/// from a secret: who has the secret and what openings of it show has the weights. It is opened for epochs and
+/// by no proof.
 pub struct ProvingKey {
-    key: PrivateKey,
-    weights: Vec<i8>,
-    parameters: Vec<i32>,
-    committed: Committed,
-    opened: AtomicUsize,
+    model: Arc<Model>,
+    /// Those of its rotations.
+    links: Vec<Link>,
+    commitment: Commitment,
+    secret: Secret,
+    /// What was there before the commitment, for which its masks are drawn.
+    before: [u8; 32],
+    /// Kept from when the key is made or read until it is opened.
+    committed: Mutex<Option<Committed>>,
+    slots: Slots,
+}
+
+/// A run of a key's graph: what a proof of it is made of.
+pub struct Run {
+    pub(super) witness: Witness,
+    pub(super) key: [u8; 32],
+    /// Of which inputs, where they are private.
+    pub(super) private: Option<[u8; 32]>,
+}
+
+impl Run {
+    /// The outputs.
+    pub fn outputs(&self) -> &[Vec<i32>] {
+        &self.witness.outputs
+    }
 }
 
 impl ProvingKey {
-    /// Commits to the weights of a graph without parameters, its matrices one after another, each row by row,
-    /// for at least so many proofs.
+    /// Commits to the weights and parameters of a graph: matrices one after another, each row by row. Also the
+    /// secret that the commitment is made again from. Parameters outside of their declared ranges are refused.
     pub fn new(
-        graph: Graph,
-        weights: &[i8],
-        profile: Profile,
-        openings: u32,
-    ) -> Result<Self, ProveError> {
-        let parameters = &[];
-        let values = Values {
-            weights,
-            parameters,
-        };
-        Self::with_values(graph, &values, profile, openings)
-    }
-
-    /// Commits to the weights and parameters of a graph. Parameters outside of their declared ranges are
-    /// refused.
-    pub fn with_values(
         graph: Graph,
         values: &Values<'_>,
         profile: Profile,
-        openings: u32,
-    ) -> Result<Self, ProveError> {
-        let key = PrivateKey::new(graph, profile, openings)?;
-        let mut randomness = masks::of_weights(&key, values)?;
-        let columns = key.weights().cells(values, || randomness.base());
-        Self::commit(key, values, &columns, &mut randomness)
+    ) -> Result<(Self, Secret), ProveError> {
+        Self::of_key(PrivateKey::standard(graph, profile)?, values)
+    }
+
+    /// The same for a number of openings of one's own.
+    pub fn with_openings(
+        graph: Graph,
+        values: &Values<'_>,
+        profile: Profile,
+        openings: Openings,
+    ) -> Result<(Self, Secret), ProveError> {
+        Self::of_key(PrivateKey::new(graph, profile, openings)?, values)
+    }
+
+    fn of_key(key: PrivateKey, values: &Values<'_>) -> Result<(Self, Secret), ProveError> {
+        let context = hiding::Context {
+            statement: &[0; 32],
+            witness: &masks::of_values(values),
+            key: &key.digest_without_commitment(),
+            slot: 0,
+        };
+        let secret = Randomness::new(&context)?.secret();
+        let made = Self::commit(key, values, secret, Randomness::base)?;
+        Ok((made, secret))
     }
 
     fn commit(
         key: PrivateKey,
         values: &Values<'_>,
-        columns: &[Vec<Base>],
-        randomness: &mut Randomness,
+        secret: Secret,
+        half: Half,
     ) -> Result<Self, ProveError> {
-        let (expected, found) = (key.graph().weight_bytes(), values.weights.len());
-        if found != expected {
-            return Err(commitment::Error::Weights { expected, found }.into());
-        }
         executor::check_values(key.graph(), values)?;
-        let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
-        let mut committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
+        let before = key.digest_without_commitment();
+        let mut randomness = masks::of_key(&secret, &masks::of_values(values), &before);
+        let mut committed = commit(&key, Kind::Key, values, half, &mut randomness)?;
         let root = committed.root();
-        let pin = committed.at(&key.pin_point_of(&root));
+        let point = key.pin_point_of(&root);
+        let mut pin = Extension::ZERO;
+        if !point.is_empty() {
+            let mut form = hiding::LinearForm::new();
+            form.add_whole(point, Extension::ONE);
+            pin = committed.keep(&form)?;
+        }
+        let key = key.with_commitment(root, pin);
         Ok(Self {
-            key: key.with_commitment(root, pin.unwrap_or(Extension::ZERO)),
-            weights: values.weights.to_vec(),
-            parameters: values.parameters.to_vec(),
-            committed,
-            opened: AtomicUsize::new(0),
+            links: Vec::new(),
+            commitment: Commitment::of_key(&key),
+            secret,
+            before,
+            committed: Mutex::new(Some(committed)),
+            slots: Slots::new(key.openings().key),
+            model: Arc::new(Model::new(key, values)),
         })
     }
 
+    /// Reads a verifying key and the links of its rotations, and checks that its commitment is the one that
+    /// follows from weights, parameters and secret.
+    pub fn load(
+        verifying_key: &[u8],
+        values: &Values<'_>,
+        secret: Secret,
+        links: &[u8],
+    ) -> Result<Self, ProveError> {
+        let key = PrivateKey::decode(verifying_key)?;
+        executor::check_values(key.graph(), values)?;
+        let links = chain::read_all(&key, links).map_err(ProveError::Links)?;
+        if links.iter().any(|link| link.kind != Kind::Key) {
+            return Err(ProveError::EpochKind);
+        }
+        let known = Known::default();
+        let follow = |links| chain::follow(&key, &known, links).map_err(ProveError::Links);
+        let commitment = follow(&links)?;
+        let before = match links.split_last() {
+            None => key.digest_without_commitment(),
+            Some((_, before)) => follow(before)?.digest(),
+        };
+        let loaded = Self {
+            links,
+            commitment,
+            secret,
+            before,
+            committed: Mutex::default(),
+            slots: Slots::new(key.openings().key),
+            model: Arc::new(Model::new(key, values)),
+        };
+        let committed = loaded.committed()?;
+        *loaded.kept() = Some(committed);
+        Ok(loaded)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Committed>> {
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The commitment, as it was left or made again. It is not kept: a process opens its key once.
+    fn committed(&self) -> Result<Committed, ProveError> {
+        if let Some(committed) = self.kept().take() {
+            return Ok(committed);
+        }
+        let model = &self.model;
+        let mut randomness = masks::of_key(&self.secret, &model.digest, &self.before);
+        let (key, values) = (&model.key, model.values());
+        let mut committed = commit(key, Kind::Key, &values, Randomness::base, &mut randomness)?;
+        let same = match self.commitment.binding(key) {
+            Some((form, value)) => committed.keep(&form)? == value,
+            None => true,
+        };
+        if committed.root() != self.commitment.root() || !same {
+            return Err(ProveError::OtherWeights);
+        }
+        Ok(committed)
+    }
+
     /// The key that proofs are checked with.
-    pub const fn private_key(&self) -> &PrivateKey {
-        &self.key
+    pub fn private_key(&self) -> &PrivateKey {
+        &self.model.key
     }
 
-    /// Proofs that can still be made.
-    pub fn left(&self) -> usize {
-        let opened = self.opened.load(Ordering::SeqCst);
-        self.key.served().saturating_sub(opened)
+    /// The commitment, by whose digest its openings are counted.
+    pub const fn commitment(&self) -> &Commitment {
+        &self.commitment
     }
 
-    /// Counts one opening of the weights, before it is made: one that fails after that is spent.
-    fn spend(&self) -> Result<(), ProveError> {
-        let served = self.key.served();
-        let next = |opened: usize| (opened < served).then_some(opened + 1);
-        let counted = self
-            .opened
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-        counted.map(|_| ()).map_err(|_| ProveError::Spent(served))
+    /// How many openings the commitment has, with the one that is left for rotation.
+    pub const fn openings(&self) -> u64 {
+        self.slots.openings()
     }
 
-    /// Computes the outputs and proves them for `statement`. `slot` is the number under which the caller
-    /// counts the proof; it enters the seed of all that hides, as the statement does.
-    pub fn prove(
+    /// Executes the graph on public inputs.
+    pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        self.model.public_run(inputs)
+    }
+
+    /// Executes the graph on private inputs.
+    pub fn run_private(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        self.model.private_run(inputs)
+    }
+
+    /// An epoch, by the opening of this number, which the caller has counted. It is for links where one key is to
+    /// serve more proofs than its own openings come to.
+    pub fn begin(&self, slot: u64, watch: Watch<'_>) -> Result<Epoch, ProveError> {
+        self.begin_for(Visibility::Public, slot, watch)
+    }
+
+    /// The same, but for proofs of private inputs where it is not for links.
+    pub fn begin_private(&self, slot: u64, watch: Watch<'_>) -> Result<Epoch, ProveError> {
+        self.begin_for(Visibility::Private, slot, watch)
+    }
+
+    fn begin_for(
         &self,
-        inputs: &[&[i32]],
-        statement: [u8; 32],
+        inputs: Visibility,
         slot: u64,
         watch: Watch<'_>,
-    ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
-        if self.left() == 0 {
-            return Err(ProveError::Spent(self.key.served()));
-        }
-        if !watch(Phase::Execute) {
-            return Err(ProveError::Cancelled);
-        }
-        let witness = self.run(inputs)?;
-        let digest = masks::digest(&witness);
-        let randomness = Randomness::new(&Context {
-            statement: &statement,
-            witness: &digest,
-            key: &self.key.digest(),
+    ) -> Result<Epoch, ProveError> {
+        let links = self.model.key.vector(Kind::Links);
+        let kind = links.map_or(Kind::of_proofs(inputs), |_| Kind::Links);
+        self.slots.check(slot, 1)?;
+        let committed = self.committed()?;
+        let made = self
+            .making(&committed, kind, slot)
+            .epoch(watch, || self.slots.take(slot))?;
+        Ok(self.epoch(made))
+    }
+
+    fn making<'a>(&'a self, committed: &'a Committed, kind: Kind, slot: u64) -> Making<'a> {
+        Making {
+            model: &self.model,
+            parent: &self.commitment,
+            committed,
+            kind,
             slot,
-        })?;
-        let mut session = Session {
-            inputs,
-            statement,
-            watch,
-            transcript: &mut Transcript::new(),
+            draw: SYSTEM,
             #[cfg(feature = "audit")]
-            alter: None,
-        };
-        let proof = prove(&self.parts(), &witness, randomness, &mut session, || {
-            self.spend()
-        })?;
-        Ok((witness.outputs, proof.encode(&self.key)))
-    }
-
-    /// Executes the graph and makes the columns.
-    fn run(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
-        let graph = self.key.graph();
-        let mut tensors = Tensors::default();
-        let values = Values {
-            weights: &self.weights,
-            parameters: &self.parameters,
-        };
-        executor::execute_with(graph, &values, inputs, &mut tensors)?;
-        committed::witness(graph, self.key.relations(), tensors)
-    }
-
-    fn parts(&self) -> Model<'_> {
-        Model {
-            key: &self.key,
-            weights: &self.weights,
-            committed: &self.committed,
+            lie: Lie::default(),
         }
+    }
+
+    fn epoch(&self, made: Made) -> Epoch {
+        Epoch::new(Arc::clone(&self.model), self.links.clone(), made)
+    }
+
+    /// Ties a new commitment to the same weights to this one, by the opening of this number: the links of all rotations,
+    /// and the secret of the new commitment. The last opening is kept for it.
+    pub fn rotate(&self, slot: u64) -> Result<(Vec<u8>, Secret), ProveError> {
+        self.slots.check(slot, 0)?;
+        // Links to an epoch and to one of its own have to follow.
+        if self.links.len() + 2 >= MAX_LINKS {
+            return Err(ProveError::Rotations);
+        }
+        let committed = self.committed()?;
+        let making = self.making(&committed, Kind::Key, slot);
+        let parent = self.commitment.digest();
+        let secret = (making.draw)(&making.context(&[0; 32], &parent))?.secret();
+        let links = self.renewed(&making, secret, || self.slots.take(slot))?;
+        Ok((links, secret))
+    }
+
+    /// The links of all rotations with one more to a commitment with this secret.
+    fn renewed(
+        &self,
+        making: &Making<'_>,
+        secret: Secret,
+        open: impl FnOnce() -> Result<(), ProveError>,
+    ) -> Result<Vec<u8>, ProveError> {
+        let parent = self.commitment.digest();
+        let masks = masks::of_key(&secret, &self.model.digest, &parent);
+        let made = making.link(masks, &mut |_| true, open)?;
+        let mut links = self.links.clone();
+        links.push(made.link);
+        let mut bytes = Writer::default();
+        chain::write(&self.model.key, &links, &mut bytes);
+        Ok(bytes.bytes)
+    }
+
+    /// The root of the commitment.
+    pub const fn root(&self) -> Root {
+        self.commitment.root()
     }
 }
+
+/// The operating system's randomness.
+pub(super) const SYSTEM: Draw<'static> = &Randomness::new;
 
 /// What tests lie with, and what they switch off.
 #[cfg(feature = "audit")]
 impl ProvingKey {
-    /// Commits with the cells of the weights' vector given as its columns, halves included: `half` takes the
-    /// place of each uniform cell, and all else is drawn from `seed`.
-    pub fn with_half(
+    /// Commits with this secret.
+    pub fn with_secret(
         graph: Graph,
         values: &Values<'_>,
         profile: Profile,
-        openings: u32,
-        seed: &[u8; 32],
-        half: impl FnMut() -> Base,
+        openings: Openings,
+        secret: Secret,
     ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
-        let mut randomness = of_seed(seed);
-        let columns = key.weights().cells(values, half);
-        Self::commit(key, values, &columns, &mut randomness)
+        Self::commit(key, values, secret, Randomness::base)
     }
 
-    /// The same commitment under another key.
-    #[must_use]
-    pub fn with_key(mut self, key: PrivateKey) -> Self {
-        self.key = key;
-        self
+    /// Commits with zeros for a half, so that nothing is hidden.
+    pub fn without_half(
+        graph: Graph,
+        values: &Values<'_>,
+        profile: Profile,
+        openings: Openings,
+        secret: Secret,
+    ) -> Result<Self, ProveError> {
+        let key = PrivateKey::new(graph, profile, openings)?;
+        Self::commit(key, values, secret, |_| Base::ZERO)
     }
 
-    /// Forgets what has been opened.
-    pub fn recount(&self) {
-        self.opened.store(0, Ordering::SeqCst);
-    }
-
-    /// Executes the graph and makes the columns.
-    pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
-        self.run(inputs)
-    }
-
-    /// Proves a witness that a test has corrupted, with all that hides drawn from `seed`, on a transcript
-    /// that it has prepared; what the reduction sends is altered too.
-    pub fn prove_witness(
+    /// The key renewed by a commitment with this secret, and all else that hides drawn by `draw`.
+    pub fn renewed_lying(
         &self,
-        inputs: &[&[i32]],
-        statement: [u8; 32],
-        witness: &Witness,
-        seed: &[u8; 32],
-        transcript: &mut Transcript,
-        alter: Alter<'_>,
-    ) -> Result<Proof, ProveError> {
-        let mut session = Session {
-            inputs,
-            statement,
-            watch: &mut |_| true,
-            transcript,
-            alter: Some(alter),
+        secret: Secret,
+        slot: u64,
+        draw: Draw<'_>,
+    ) -> Result<Self, ProveError> {
+        let committed = self.committed()?;
+        let making = Making {
+            draw,
+            ..self.making(&committed, Kind::Key, slot)
         };
-        prove(&self.parts(), witness, of_seed(seed), &mut session, || {
-            self.spend()
-        })
+        let links = self.renewed(&making, secret, || Ok(()))?;
+        *self.kept() = Some(committed);
+        let key = self.model.key.encode();
+        Self::load(&key, &self.model.values(), secret, &links)
     }
-}
 
-#[cfg(feature = "audit")]
-fn of_seed(seed: &[u8; 32]) -> Randomness {
-    let nothing = [0; 32];
-    Randomness::of_seed(
-        seed,
-        &Context {
-            statement: &nothing,
-            witness: &nothing,
-            key: &nothing,
-            slot: 0,
-        },
-    )
+    /// An epoch of any kind with all that hides drawn by `draw`, and lies in its link.
+    pub fn begin_lying(
+        &self,
+        kind: Kind,
+        slot: u64,
+        draw: Draw<'_>,
+        lie: Lie<'_>,
+    ) -> Result<Epoch, ProveError> {
+        let committed = self.committed()?;
+        let making = Making {
+            draw,
+            lie,
+            ..self.making(&committed, kind, slot)
+        };
+        let made = making.epoch(&mut |_| true, || Ok(()))?;
+        *self.kept() = Some(committed);
+        let model = match lie.values {
+            None => Arc::clone(&self.model),
+            Some(values) => Arc::new(self.model.with_values(&values)?),
+        };
+        Ok(Epoch::new(model, self.links.clone(), made))
+    }
 }

@@ -5,18 +5,23 @@ use crate::models::graphs::{Builder, Random, clamps};
 use crate::models::{
     STATEMENT, choices, everything, exact, held, integers, linear, views, vision, wide,
 };
+use claim_reduction::Visibility;
 use commitment::Profile;
 use graph::{Graph, Op, Values, elements};
-use key::{PrivateKey, Public};
-use p3_field::PrimeCharacteristicRing;
+use hiding::{Context, NoEntropy, Randomness, Secret};
+use key::{Kind, Openings, PrivateKey, Proofs, Public};
 use prover::committed::Witness;
-use prover::private::ProvingKey;
-use transcript::{Base, Extension, Transcript};
+use prover::private::{Epoch, Inputs, Lie, ProvingKey};
+use transcript::{Extension, Transcript};
 use verifier::Rejection;
-use verifier::private::Proof;
+use verifier::private::{Known, Proof};
 
 /// Openings that keys of tests are made for.
-pub const OPENINGS: u32 = 2;
+pub const OPENINGS: Openings = Openings {
+    key: 2,
+    links: 2,
+    proofs: 2,
+};
 
 /// All that the committed mode is tested on: every operation, with and without lookups; and parameters.
 pub fn graphs() -> [(&'static str, Graph); 10] {
@@ -69,10 +74,13 @@ pub fn parameters() -> Graph {
     b.finish(&[sum, last])
 }
 
-/// A model with weights and inputs.
+/// A model with weights and inputs, and an epoch of its key that proofs open.
 pub struct Case {
     pub prover: ProvingKey,
+    pub epoch: Epoch,
     pub inputs: Vec<Vec<i32>>,
+    /// The inputs as they are committed to, where they are private.
+    pub private: Option<Inputs>,
 }
 
 /// Weights and inputs of a graph.
@@ -108,10 +116,14 @@ pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
         weights: &weights,
         parameters,
     };
-    Case {
-        prover: ProvingKey::with_values(graph, &values, profile, OPENINGS).unwrap(),
-        inputs,
-    }
+    let (prover, _) = ProvingKey::with_openings(graph, &values, profile, OPENINGS).unwrap();
+    let epoch = prover.begin_lying(Kind::Proofs, 0, &Randomness::new, Lie::default());
+    Case::new(prover, epoch.unwrap(), inputs)
+}
+
+/// What masks are drawn from: `seed`.
+pub fn seeded_by(seed: [u8; 32]) -> impl Fn(&Context<'_>) -> Result<Randomness, NoEntropy> {
+    move |context| Ok(Randomness::of_seed(&seed, context))
 }
 
 /// The same with all that hides drawn from fixed numbers: it hides nothing.
@@ -121,25 +133,108 @@ pub fn seeded(graph: Graph, profile: Profile) -> Case {
         weights: &weights,
         parameters: &drawn_parameters(&graph, 77),
     };
-    let mut random = Random(78);
-    let half = || Base::from_u32(random.below(1 << 30) as u32);
-    Case {
-        prover: ProvingKey::with_half(graph, &values, profile, OPENINGS, &[6; 32], half).unwrap(),
-        inputs,
-    }
+    let secret = Secret([6; 32]);
+    let prover = ProvingKey::with_secret(graph, &values, profile, OPENINGS, secret).unwrap();
+    let draw = seeded_by([4; 32]);
+    let epoch = prover.begin_lying(Kind::Proofs, 0, &draw, Lie::default());
+    Case::new(prover, epoch.unwrap(), inputs)
 }
 
 impl Case {
+    pub fn new(prover: ProvingKey, epoch: Epoch, inputs: Vec<Vec<i32>>) -> Self {
+        Self {
+            prover,
+            epoch,
+            inputs,
+            private: None,
+        }
+    }
+
+    /// The same with an epoch for private inputs, which are committed to under this secret.
+    pub fn with_private_inputs(self, secret: [u8; 32]) -> Self {
+        let kind = Kind::PrivateInputs;
+        let epoch = self
+            .prover
+            .begin_lying(kind, 1, &Randomness::new, Lie::default());
+        let private = Inputs::commit(self.key(), &views(&self.inputs), &Secret(secret));
+        Self {
+            epoch: epoch.unwrap(),
+            private: Some(private.unwrap()),
+            ..self
+        }
+    }
+
+    /// The same with other private inputs.
+    pub fn committed_to(self, private: Inputs) -> Self {
+        Self {
+            private: Some(private),
+            ..self
+        }
+    }
+
+    pub fn visibility(&self) -> Visibility {
+        match self.private {
+            Some(_) => Visibility::Private,
+            None => Visibility::Public,
+        }
+    }
+
+    /// What its proofs are made of.
+    pub fn proofs(&self) -> &Proofs {
+        self.key().proofs(self.visibility()).unwrap()
+    }
+
+    /// What a verifier has of the inputs: themselves or a root.
+    pub fn shown(&self) -> (Vec<&[i32]>, Option<[u8; 32]>) {
+        match &self.private {
+            Some(private) => (Vec::new(), Some(private.root())),
+            None => (views(&self.inputs), None),
+        }
+    }
+
+    /// The same with an epoch in whose link there is a lie.
+    pub fn lied(self, lie: Lie<'_>) -> Self {
+        let epoch = self
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+        let epoch = epoch.unwrap();
+        Self { epoch, ..self }
+    }
+
+    /// The code with which a proof is rejected, or nothing.
+    pub fn verdict(&self) -> &'static str {
+        let (outputs, proof) = self.prove();
+        let verdict = self.verify(&outputs, &proof);
+        verdict.map_or_else(|rejection| rejection.code(), |()| "")
+    }
+
+    /// The same with an epoch for links between key and epoch.
+    pub fn behind_two_links(self) -> Self {
+        let links = self.prover.begin(0, &mut |_| true).unwrap();
+        let epoch = links.begin(0, &mut |_| true).unwrap();
+        assert_eq!(epoch.links().len(), 2);
+        Self { epoch, ..self }
+    }
+
     pub fn key(&self) -> &PrivateKey {
         self.prover.private_key()
     }
 
-    /// Outputs and proof.
+    /// Outputs and proof. It counts for nothing.
     pub fn prove(&self) -> (Vec<Vec<i32>>, Vec<u8>) {
         let views = views(&self.inputs);
-        self.prover
-            .prove(&views, STATEMENT, 1, &mut |_| true)
-            .unwrap()
+        let run = self.epoch.run(&views).unwrap();
+        self.epoch.recount();
+        let proof = match &self.private {
+            None => self.epoch.prove(&run, &views, STATEMENT, 1, &mut |_| true),
+            Some(private) => {
+                private.recount();
+                let given = (private, 1);
+                let epoch = &self.epoch;
+                epoch.prove_private(&run, given, STATEMENT, 1, &mut |_| true)
+            }
+        };
+        (run.outputs().to_vec(), proof.unwrap())
     }
 
     pub fn verify(&self, outputs: &[Vec<i32>], proof: &[u8]) -> Result<(), Rejection> {
@@ -152,12 +247,19 @@ impl Case {
         outputs: &[Vec<i32>],
         proof: &[u8],
     ) -> Result<(), Rejection> {
+        let (inputs, root) = self.shown();
         let public = Public {
-            inputs: &views(&self.inputs),
+            inputs: &inputs,
             outputs: &views(outputs),
             statement: STATEMENT,
         };
-        verifier::private::verify(key, &public, proof)
+        match root {
+            None => verifier::private::verify(key, &public, proof),
+            Some(root) => {
+                let known = Known::default();
+                verifier::private::verify_private_inputs(key, &known, &root, &public, proof)
+            }
+        }
     }
 }
 
@@ -180,13 +282,20 @@ pub fn lie_with(
     mut transcript: Transcript,
     alter: &mut dyn FnMut(usize, &mut [Extension]),
 ) -> (Vec<Vec<i32>>, Proof) {
-    let inputs = views(&case.inputs);
-    let mut witness = case.prover.witness(&inputs).unwrap();
+    let mut witness = case.epoch.witness(&views(&case.inputs)).unwrap();
+    let (inputs, _) = case.shown();
     corrupt(&mut witness);
-    case.prover.recount();
     let proof = case
-        .prover
-        .prove_witness(&inputs, STATEMENT, &witness, &seed, &mut transcript, alter)
+        .epoch
+        .prove_witness(
+            &inputs,
+            case.private.as_ref(),
+            STATEMENT,
+            &witness,
+            &seed,
+            &mut transcript,
+            alter,
+        )
         .unwrap();
     (witness.outputs, proof)
 }

@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 use claim_reduction::{ColumnClaim, LookupClaim, MIN_VARIABLES, Opened, Problem, Verifier, reduce};
 use commitment::Root;
 use commitment::columns::ColumnValue;
-use graph::elements;
+use graph::{Graph, elements};
 use key::{Committed, Public, Relations, Subject, VerifyingKey};
 use lookup::Claims;
 use p3_field::PrimeCharacteristicRing;
@@ -88,7 +88,7 @@ pub(crate) fn verify(
     proof: &[u8],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    check_public(key, public)?;
+    check_public(key.graph(), public)?;
     let proof = Proof::decode(key, derived, proof)?;
     begin(key, public, &proof.witness, transcript);
     let looked = derived.argument().verify(&proof.lookups, transcript)?;
@@ -130,8 +130,7 @@ pub(crate) fn verify(
 }
 
 /// Checks numbers, sizes and ranges of inputs and outputs.
-pub(crate) fn check_public(key: &impl Subject, public: &Public<'_>) -> Result<(), Rejection> {
-    let graph = key.graph();
+pub(crate) fn check_public(graph: &Graph, public: &Public<'_>) -> Result<(), Rejection> {
     let count = graph.inputs.len().max(public.inputs.len());
     for number in 0..count {
         let fits = graph.inputs.get(number).zip(public.inputs.get(number));
@@ -139,6 +138,11 @@ pub(crate) fn check_public(key: &impl Subject, public: &Public<'_>) -> Result<()
             return Err(Rejection::Input(number));
         }
     }
+    check_outputs(graph, public)
+}
+
+/// Checks numbers, sizes and ranges of outputs.
+pub(crate) fn check_outputs(graph: &Graph, public: &Public<'_>) -> Result<(), Rejection> {
     let count = graph.outputs.len().max(public.outputs.len());
     for number in 0..count {
         let known = graph.outputs.get(number).and_then(|&id| graph.tensor(id));

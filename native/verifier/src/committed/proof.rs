@@ -7,7 +7,7 @@ use key::{Committed, VerifyingKey};
 use transcript::{EXTENSION_BYTES, Extension};
 
 /// First byte of a proof.
-pub const PROOF_VERSION: u8 = 3;
+pub const PROOF_VERSION: u8 = 4;
 
 /// A proof.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use super::{all_claims, begin, lookup_claims, problem};
 use crate::rejection::Rejection;
-use claim_reduction::{ColumnClaim, MatrixClaim, ParameterClaim, Rejected, reduce};
+use claim_reduction::{ColumnClaim, InputClaim, MatrixClaim, ParameterClaim, Rejected, reduce};
 use commitment::Root;
 use key::{Public, Relations, Subject};
 use relation::{Equations, Form, Recorder};
@@ -19,6 +19,8 @@ pub struct Recorded {
     pub matrices: Vec<MatrixClaim<Form>>,
     /// Claims on parameters, one on each.
     pub parameters: Vec<ParameterClaim<Form>>,
+    /// Claims on inputs, one on each, where they are private.
+    pub inputs: Vec<InputClaim<Form>>,
 }
 
 /// Replays lookups and reduction on what was sent under pads, from the first absorb on. Both sides do.
@@ -52,5 +54,6 @@ pub fn record(
         columns: all_claims(derived, &opened.columns, &looked),
         matrices: opened.matrices,
         parameters: opened.parameters,
+        inputs: opened.inputs,
     })
 }

@@ -5,12 +5,15 @@
 //! columns        P(point) − form = 0           multiplicities are columns too
 //! matrices       W(point) − form = 0
 //! parameters     K(point) − form = 0
-//! pin            W_all(point) − pin = 0        where the profile has one
+//! inputs         X(point) − form = 0           where they are private
+//! epoch          ρ + c·v − w = 0               what its link says of it
 //! ```
 //!
 //! Added up with the powers of α, from α⁰ on and in this order, they are one linear form on the fresh
-//! vector, in which the pads are cells, one on the vector of weights, and a known value.
+//! vector, in which the pads are cells, one on the vector of weights, one on that of private inputs, and a
+//! known value.
 
+use super::commitment::Commitment;
 use crate::committed::Recorded;
 use crate::rejection::Rejection;
 use hiding::{Claim, LinearForm};
@@ -20,14 +23,17 @@ use relation::{Form, Functional, Refused};
 use transcript::Extension;
 
 /// The claim for the challenge `alpha`, which MUST be drawn after all that is recorded and after the relation
-/// proof. `ends` are the forms that the latter leaves.
+/// proof. `epoch` is what is opened, `ends` are the forms that the latter leaves.
 pub fn claim(
     key: &PrivateKey,
+    epoch: &Commitment,
     recorded: &Recorded,
     ends: &[Form],
     alpha: Extension,
 ) -> Result<Claim, Rejection> {
-    let pads = key.pads();
+    let inputs = epoch.kind().inputs().ok_or(Rejection::LinkEnd)?;
+    let proofs = super::proofs(key, inputs)?;
+    let pads = proofs.pads();
     let linear = recorded.equations.linear.iter();
     let equations = linear.map(|equation| &equation.form).chain(ends);
     let mut sum = Sum {
@@ -45,7 +51,10 @@ pub fn claim(
     }
     for matrix in &recorded.matrices {
         let scale = sum.claimed(&matrix.value)?;
-        let terms = key.weights().terms(matrix.matrix, &matrix.point);
+        let terms = proofs
+            .weights()
+            .weights()
+            .terms(matrix.matrix, &matrix.point);
         let terms =
             terms.ok_or_else(|| Rejection::WeightOpening("not a point of a matrix".to_owned()))?;
         for term in terms {
@@ -54,22 +63,34 @@ pub fn claim(
     }
     for parameter in &recorded.parameters {
         let scale = sum.claimed(&parameter.value)?;
-        let term = key
+        let term = proofs
+            .weights()
             .weights()
             .parameter(parameter.parameter, &parameter.point);
         let term =
             term.ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
         weights.add_point(term.column, term.point, scale * term.weight);
     }
-    if let Some((point, value)) = key.pin() {
+    let mut given = LinearForm::new();
+    for input in &recorded.inputs {
+        let scale = sum.claimed(&input.value)?;
+        let vector = proofs.inputs();
+        let point = vector.and_then(|vector| vector.point(input.input, &input.point));
+        let point =
+            point.ok_or_else(|| Rejection::WeightOpening("an input has no column".to_owned()))?;
+        given.add_point(input.input, point, scale);
+    }
+    if let Some((form, value)) = epoch.binding(key) {
         let scale = sum.claimed(&value.into())?;
-        weights.add_whole(point.to_vec(), scale);
+        weights.add(&form, scale);
     }
     for (column, cells) in pads.weights(&sum.functional.coefficients) {
         fresh.add_cells(column, 0, cells);
     }
+    let mut forms = vec![fresh, weights];
+    forms.extend(proofs.inputs().map(|_| given));
     Ok(Claim {
-        forms: vec![fresh, weights],
+        forms,
         value: sum.functional.known,
     })
 }

@@ -1,10 +1,13 @@
 //! A proof of the private mode and its bytes. Every length follows from the key, but the number of
-//! siblings in the opening, which is bounded by it.
+//! siblings in openings, which is bounded by it.
 
+use super::chain;
+use super::link::Link;
 use crate::rejection::Rejection;
+use claim_reduction::Visibility;
 use commitment::{Reader, Root, Writer};
 use hiding::Opening;
-use key::PrivateKey;
+use key::{Kind, PrivateKey};
 use transcript::Extension;
 
 /// First byte of a proof.
@@ -13,6 +16,8 @@ pub const PROOF_VERSION: u8 = 4;
 /// A proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
+    /// Links from the key to the epoch that is opened.
+    pub links: Vec<Link>,
     /// Root of the fresh vector: columns, multiplicities, pads.
     pub witness: Root,
     /// What lookups and reduction send, under pads.
@@ -29,6 +34,9 @@ impl Proof {
         let mut out = Writer::default();
         out.field("version");
         out.bytes.push(PROOF_VERSION);
+        out.field("count of links");
+        out.bytes.push(self.links.len() as u8);
+        chain::write(key, &self.links, &mut out);
         out.field("witness");
         out.bytes.extend_from_slice(&self.witness);
         out.field("padded elements");
@@ -39,7 +47,10 @@ impl Proof {
         out.extensions(self.relation.rounds.as_flattened());
         out.field("relation: factors");
         out.extensions(&self.relation.factors);
-        self.opening.encode(key.shape(), &mut out);
+        let kind = self.links.last().map(|link| link.kind);
+        if let Some(vector) = kind.and_then(|kind| key.vector(kind)) {
+            self.opening.encode(vector.shape(), &mut out);
+        }
         out
     }
 
@@ -48,13 +59,19 @@ impl Proof {
         self.write(key).bytes
     }
 
-    /// The proof of these bytes.
-    pub fn decode(key: &PrivateKey, bytes: &[u8]) -> Result<Self, Rejection> {
-        let relations = key.relations();
+    /// The proof of these bytes, about inputs that are public or private: its links lead to an epoch for such.
+    pub fn decode(key: &PrivateKey, inputs: Visibility, bytes: &[u8]) -> Result<Self, Rejection> {
+        let proofs = super::proofs(key, inputs)?;
+        let relations = proofs.relations();
         let mut reader = Reader::new(bytes);
         let [version] = reader.array()?;
         if version != PROOF_VERSION {
             return Err(Rejection::Version(version));
+        }
+        let [count] = reader.array()?;
+        let links = chain::read(key, usize::from(count), &mut reader)?;
+        if links.last().map(|link| link.kind) != Some(Kind::of_proofs(inputs)) {
+            return Err(Rejection::LinkEnd);
         }
         let witness = reader.array()?;
         let sent = reader.extensions(relations.sent())?;
@@ -65,9 +82,10 @@ impl Proof {
             .map(|_| Ok([element()?, element()?, element()?]))
             .collect::<Result<_, Rejection>>()?;
         let factors = [element()?, element()?];
-        let opening = Opening::decode(key.shape(), &mut reader)?;
+        let opening = Opening::decode(proofs.shape(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
+            links,
             witness,
             sent,
             relation: relation::Proof {

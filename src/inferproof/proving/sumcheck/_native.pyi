@@ -4,7 +4,7 @@ Arrays are one-dimensional: tensors row-major, weights as all matrices of the gr
 another, parameters as the elements of all that it has. Every function lets go of the interpreter's
 lock while it works.
 
-Loading the module tells glibc to keep up to 128 MiB of the memory that is given back to it, in the
+Loading the module tells glibc to keep up to 512 MiB of the memory that is given back to it, in the
 whole process, so that the next proof finds it (docs/measurements.md, entry 37). Other C libraries
 are left as they are.
 """
@@ -20,6 +20,10 @@ class NativeError(Exception):
 
 def build() -> str:
     """The set of instructions this build uses: portable, avx2 or avx512."""
+
+def sources() -> str:
+    """The digest of the sources of prover, verifier and commitment that this build is made of, as
+    scripts/native.py computes it; empty where that script has not built it."""
 
 def check_graph(graph: bytes) -> None:
     """Returns when these bytes are a well-formed graph."""
@@ -43,8 +47,17 @@ def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str, mode: str 
 def security(graph: bytes, profile: str, mode: str = "clear") -> str:
     """The provable bits of proofs for this graph and each of their terms, as JSON."""
 
-def private_limits(graph: bytes, profile: str) -> str:
-    """As `security`, of the private mode, which is not offered by name yet."""
+def commit_private(
+    graph: bytes,
+    weights: npt.NDArray[np.int8],
+    parameters: npt.NDArray[np.int32],
+    profile: str,
+) -> tuple[bytes, bytes]:
+    """The verifying key of mode private, and the secret of 32 bytes that hides its commitment.
+
+    Randomness is the operating system's. `parameters` are those of the graph one after another, of
+    length 0 where it has none.
+    """
 
 class ProvingKey:
     """Weights with what their commitment is opened from; threads may share it."""
@@ -67,6 +80,86 @@ class Execution:
         they are reduce, open; in mode committed commit, look up, reduce, open witness, open.
         """
 
+class PrivateKey:
+    """A key of mode private with its weights and parameters, under a commitment of their own.
+
+    That is opened for epochs and never for proofs. Threads may share the key.
+
+    The commitment is made again from the secret and held against the key: WEIGHTS_OTHER.
+    """
+
+    def __init__(
+        self,
+        verifying_key: bytes,
+        weights: npt.NDArray[np.int8],
+        parameters: npt.NDArray[np.int32],
+        secret: bytes,
+        links: bytes = b"",
+    ) -> None:
+        """`links` are those of its rotations, as `rotate` gives them, and the secret the last's."""
+
+    def name(self) -> bytes:
+        """The 32 bytes under which openings of its commitment are counted."""
+
+    def openings(self) -> int:
+        """How many openings its commitment serves, with the one that is left for rotation."""
+
+    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> PrivateExecution:
+        """One run of the graph."""
+
+    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
+        """An epoch, by the opening of this number of the key's commitment.
+
+        It is for links where one key is to serve more proofs than its own openings come to, and
+        else for proofs. The caller has counted the slot before, and counts it once: SLOT_RANGE for
+        one that is not among `openings` or the last of them, OPENINGS_SPENT for one that this
+        process has used. `goes_on` is called with the names of the phases commit and open.
+        """
+
+    def rotate(self, slot: int) -> tuple[bytes, bytes]:
+        """Links and secret of a new commitment to the same weights, for the same verifying key.
+
+        Any slot may be the one: ROTATIONS_SPENT where proofs have no room for one link more.
+        """
+
+class PrivateExecution:
+    """A run of a graph. What proofs are made of stays in memory with it."""
+
+    def outputs(self) -> list[npt.NDArray[np.int32]]:
+        """The graph's outputs."""
+
+class Epoch:
+    """A commitment to the weights in memory, with the links that tie it to its key.
+
+    Its randomness is nowhere else, and ends with it. Threads may share it.
+    """
+
+    def name(self) -> bytes:
+        """The 32 bytes under which its openings are counted."""
+
+    def openings(self) -> int:
+        """How many openings it serves."""
+
+    def proves(self) -> bool:
+        """Whether it is opened by proofs; else by links, for epochs."""
+
+    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
+        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is such."""
+
+    def prove(
+        self,
+        execution: PrivateExecution,
+        statement: bytes,
+        slot: int,
+        goes_on: Callable[[str], bool] | None = None,
+    ) -> bytes:
+        """The proof of a run for a statement digest, with its links, by the opening of this number.
+
+        EPOCH_KIND where the epoch is for links, RUN_OTHER for a run of another key. A run is
+        proven once: RUN_SPENT. `goes_on` is called with the name of each phase that begins; False
+        cancels. They are commit, look up, reduce, relate, open.
+        """
+
 class VerifyingKey:
     """A decoded verifying key; threads may share it.
 
@@ -87,7 +180,7 @@ class VerifyingKey:
         """As the function `graph_size`."""
 
     def mode(self) -> str:
-        """The mode that it names: clear or committed."""
+        """The mode that it names: clear, committed or private."""
 
     def security(self) -> str:
         """As the function `security`."""
@@ -99,4 +192,7 @@ class VerifyingKey:
         statement: bytes,
         proof: bytes,
     ) -> None:
-        """Returns when the proof holds for these inputs, outputs and statement digest."""
+        """Returns when the proof holds for these inputs, outputs and statement digest.
+
+        A proof of mode private comes with its links; those that were checked are remembered.
+        """

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,21 @@ from inferproof.proving.bounds import bounded
 from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.keys import MadeKey, make_key
 from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
+    PARAMETERS,
     WEIGHTS,
     Loaded,
     size_in_memory,
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
-from inferproof.proving.sumcheck.modes import COMMITTED
+from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
+from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST, Digest
@@ -48,11 +53,13 @@ TRIALS = 5
 TRIAL_SECONDS = 1.0
 """Proofs that are made to measure what one costs, at most, and after how long no further one."""
 _NOT_COMMITTED = ("KEY_UNSUPPORTED", "KEY_UNREAD", "KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS")
-"""Why the committed mode refuses a graph that is none of the weights' fault."""
+"""Why the other modes refuse a graph that clear takes: none of the weights' fault."""
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Writes weights, bundle and header into `folder`.
+    """Writes weights, bundle and header into `folder`, and in mode private what opens its key.
+
+    The result's `opened` says how often trials opened that key, whose count is not begun here.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
     CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
@@ -80,10 +87,14 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
-    loaded = _commit(args, model, lowering)
+    held = _held(lowering, args["mode"])
+    loaded, key = _commit(args, model, lowering, held)
     (folder / WEIGHTS).write_bytes(lowering.weights)
+    if key.kept is not None:
+        (folder / PARAMETERS).write_bytes(held.parameters.astype("<i4").tobytes())
     report("measuring a proof", 0.8)
-    trials = _trial_proofs(loaded, calibration, report)
+    with closing(loaded):
+        trials = _trial_proofs(loaded, calibration, report)
     size = len(lowering.weights) + len(loaded.bundle.verifying_key)
     write_header(
         folder,
@@ -99,8 +110,11 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         },
         details=_details(args, lowering),
     )
+    if key.kept is not None:
+        write_key(folder, key.kept)  # after the header, which does not pin it
     report("done", 1.0)
     return {
+        "opened": key.opened,
         "key_bytes": size,
         "max_error": told.max_error,
         "agreement": told.agreement,
@@ -125,17 +139,27 @@ def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
         }
 
 
-def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loaded:
-    native = library()
-    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+def _commit(
+    args: dict[str, Any], model: LoadedModel, lowering: Lowering, held: Hidden
+) -> tuple[Loaded, MadeKey]:
+    """The key of what is held, and the model that proves under it in this process."""
+    mode = args["mode"]
+    weights = np.frombuffer(held.weights, dtype=np.int8)
     try:
-        key = native.commit(encode_graph(lowering.graph), weights, args["profile"], args["mode"])
-        proving = native.ProvingKey(key, weights)
-    except native.NativeError as error:
-        raise refusal(error, args["mode"]) from error
-    bundle = _bundle(args, model, lowering, key)
-    size = size_in_memory(bundle, weights.size)
-    return Loaded(bundle, read_facts(bundle).settings, proving, size)
+        made = make_key(encode_graph(held.graph), weights, held.parameters, args["profile"], mode)
+    except library().NativeError as error:
+        raise refusal(error, mode) from error
+    bundle = _bundle(args, model, lowering, made.verifying_key)
+    size = size_in_memory(bundle, weights.size + held.parameters.size)
+    return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
+
+
+def _held(lowering: Lowering, mode: str) -> Hidden:
+    """What keys of the mode are made of: graph, weights, and the parameters of mode private, in
+    which constants that are weights are not in the graph. Raises: as `hide_weights`."""
+    if mode == PRIVATE:
+        return hide_weights(lowering.graph, lowering.weights)
+    return Hidden(lowering.graph, lowering.weights, np.zeros(0, dtype=np.int32))
 
 
 def refusal(error: Exception, mode: str) -> InferproofError:
@@ -146,7 +170,7 @@ def refusal(error: Exception, mode: str) -> InferproofError:
     refused = graph_rejection(error)
     if refused is not None:
         return refused
-    if mode == COMMITTED and code in _NOT_COMMITTED:
+    if mode != CLEAR and code in _NOT_COMMITTED:
         return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=message)
     return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
 

@@ -22,6 +22,7 @@ from inferproof.proving.base import (
     no_progress,
 )
 from inferproof.proving.sumcheck.check import CHECKER, flat_inputs
+from inferproof.proving.sumcheck.epochs import BEGINS, PrivateRun
 from inferproof.proving.sumcheck.library import Int32s, library
 from inferproof.proving.sumcheck.loaded import Loaded
 from inferproof.proving.sumcheck.quantisation import Settings, dequantise
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from inferproof.proving.sumcheck import _native
 
 _STAGES = {
+    BEGINS: (0.12, "taking an opening of the key"),
     "commit": (0.15, "committing to what it computes"),
     "look up": (0.2, "looking its values up in their tables"),
+    "relate": (0.4, "relating what is under the pads"),
     "reduce": (0.3, "reducing its layers to its weights"),
     "open witness": (0.45, "opening what it computes"),
     "open": (0.5, "opening the weights"),
@@ -70,9 +73,9 @@ def execute(
 class SumcheckExecution:
     """Implements proving.base.Execution: the native module keeps the tensors of the run."""
 
-    def __init__(self, native: "_native.Execution", ran: Ran) -> None:
+    def __init__(self, native: "_native.Execution | PrivateRun", ran: Ran) -> None:
         self.ran = ran
-        self._native: _native.Execution | None = native
+        self._native: _native.Execution | PrivateRun | None = native
 
     def prove(
         self,
@@ -102,7 +105,7 @@ class SumcheckExecution:
         self._native = None
 
 
-def run(loaded: Loaded, inputs: list[Int32s]) -> "_native.Execution":
+def run(loaded: Loaded, inputs: list[Int32s]) -> "_native.Execution | PrivateRun":
     """One native run. Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable."""
     try:
         return loaded.key.execute(inputs)

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, Reason, Unavailable
+from inferproof.errors import MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.load import to_head
+from inferproof.protocol.encoding import Json
+from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
@@ -37,20 +39,25 @@ from inferproof.proving.bounds import Limits
 from inferproof.proving.costs import Size, read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.opening import Hidden
+from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
+from inferproof.proving.sumcheck.description import described
+from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
+from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
+from inferproof.proving.sumcheck.public_facts import public_facts
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
 from inferproof.types.layer import QuantisedLayer
-from inferproof.types.proof import Assurance, SecurityReport, Visibility
+from inferproof.types.proof import SecurityReport, Visibility
 from inferproof.types.tensor import Tensors
 
 COMPILE_LIMIT_S = 3600.0
@@ -68,11 +75,14 @@ class SumcheckSystem:
         backend: ComputeBackend | None = None,
         cache: Cache | None = None,
         costs: Path | None = None,
+        openings: OpeningsAt | None = None,
     ) -> None:
-        """`costs` is where `inferproof calibrate` keeps what it measured, if anything."""
+        """`costs` is where `inferproof calibrate` keeps what it measured, if anything. `openings`
+        counts for mode private, in which nothing is compiled or proven without it."""
         self._backend = backend or WorkerPool()
-        self._cache = cache or Cache()
+        self._cache = cache or Cache(openings=openings)
         self._costs = costs
+        self._openings = openings
 
     def supports(self, operator: str) -> bool:
         # Not above: it needs the onnx package, and whoever only verifies has none.
@@ -80,25 +90,9 @@ class SumcheckSystem:
 
         return operator in SUPPORTED
 
-    def describe(self) -> Description:
-        return Description(
-            name=self.name,
-            version=self.version,
-            assurance=Assurance.ZK_INTEGRITY,
-            proven=(
-                "The outputs are exactly what the committed, quantised model computes on the "
-                "disclosed input, for this job and this provider; shown by a sumcheck over its "
-                "layers and a WHIR opening of its committed weights, with at least 100 provable "
-                "bits of soundness and no trusted set-up."
-            ),
-            not_proven=(
-                "That the quantised model is as good as the float model, or that the model is "
-                "right. The proof is not zero-knowledge: it shows the input, the graph without "
-                "its weights, and in mode clear, the default, what every layer with weights puts "
-                "out, from which weights can be inferred after enough proofs. Mode committed, "
-                "which is experimental, shows less, and hides nothing by a proof either."
-            ),
-        )
+    def describe(self, mode: str | None = None) -> Description:
+        """See ModeReporter."""
+        return described(mode or CLEAR)
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
@@ -118,6 +112,8 @@ class SumcheckSystem:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
             )
+        if request.mode == PRIVATE and self._openings is None:
+            raise MissingPart(Reason.MISSING_OPENINGS)
         check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
@@ -154,6 +150,7 @@ class SumcheckSystem:
                 progress,
             )
             hidden.keep(folder, self._open(folder).commitment)
+            self._count(folder, result["opened"])
         artifact = self._open(request.out)
         return CompileReport(
             commitment=artifact.commitment,
@@ -170,6 +167,16 @@ class SumcheckSystem:
             notes=tuple(result["notes"]),
             layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
+
+    def _count(self, folder: Path, opened: int) -> None:
+        """Begins to count the openings of a key that was made just now; those of its trials are
+        gone, with what they showed."""
+        if self._openings is None or not has_key(folder):
+            return
+        kept, openings = read_key(folder), self._openings(folder)
+        openings.register(kept.name, kept.openings)
+        for _ in range(opened):
+            openings.take(kept.name)
 
     def _compiled(self, limits: Limits, args: dict[str, Any], progress: Progress) -> dict[str, Any]:
         try:
@@ -228,6 +235,12 @@ class SumcheckSystem:
         """See ModeReporter."""
         return mode_of(bundle.verifying_key)
 
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
+        """See PrivacyReporter."""
+        if self.mode(bundle) != PRIVATE:
+            return None
+        return public_facts(decode_graph(checker.read_facts(bundle).key.graph()))
+
     def estimate(self, artifact: Path) -> Estimate:
         """See ProofSystem. Times are those of the machine whose costs were measured, where some
         were in the model's mode; else what compiling took. Raises also: as `read_costs`;
@@ -241,8 +254,21 @@ class SumcheckSystem:
         prove_s, verify_s = costs.seconds(Size(*checker.read_facts(opened.bundle).key.size()))
         return replace(opened.estimate, prove_s=prove_s, verify_s=verify_s)
 
+    def budget(self, artifact: Path) -> Budget | None:
+        """See OpeningCounter."""
+        if self.mode(self._open(artifact).bundle) != PRIVATE:
+            return None
+        if self._openings is None:
+            raise MissingPart(Reason.MISSING_OPENINGS)
+        return self._openings(artifact).budget(read_key(artifact).name)
+
+    def end_epochs(self) -> None:
+        """See OpeningCounter."""
+        self._cache.close()
+
     def close(self) -> None:
-        """Ends the worker processes."""
+        """Ends the worker processes, and what was begun for proofs to come."""
+        self.end_epochs()
         self._backend.close()
 
     def _open(self, folder: Path) -> Artifact:

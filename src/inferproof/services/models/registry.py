@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejected
 from inferproof.models.card import CURRENCY_DECIMALS
-from inferproof.proving.base import Estimate
+from inferproof.proving.base import Estimate, OpeningCounter
 from inferproof.services.base import Clock, Systems
 from inferproof.services.models.catalog import Catalog
 from inferproof.services.models.submission import (
@@ -88,7 +88,8 @@ class Registry:
         return model_view(self._catalog.read(await self._models.add(record)), self._settings)
 
     async def approve(self, name: str) -> ModelView:
-        """The active model, once the compiled model on this machine is the submitted one.
+        """The active model, once the compiled model on this machine is the submitted one, and the
+        openings of its key are counted here, where they are counted.
 
         The currency is looked at again: the gateway's token may be another one by now.
         """
@@ -101,6 +102,10 @@ class Registry:
         bundle = await asyncio.to_thread(system.verifier, path)
         if bundle.commitment != record.commitment:
             raise ArtifactRejected(Reason.ARTIFACT_DIGEST_MISMATCH, part="commitment")
+        if isinstance(system, OpeningCounter):
+            budget = await asyncio.to_thread(system.budget, path)
+            if budget is not None:
+                budget.check_counted()
         estimate = await asyncio.to_thread(system.estimate, path)
         changed = await self._models.set_status(
             record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()

@@ -21,7 +21,7 @@ def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
     """The model as buyers see it on this gateway's terms."""
     record, card, bundle = model.record, model.submission.card, model.submission.bundle
     parts = bundle.parts
-    assurance = assurance_of(parts)
+    assurance = assurance_of(bundle)
     return ModelView(
         id=record.id,
         version=record.version,
@@ -84,7 +84,7 @@ def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobVi
 def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
     bundle, output = model.submission.bundle, model.submission.card.output
     parts, specs = bundle.parts, bundle.outputs
-    assurance = assurance_of(parts)
+    assurance = assurance_of(bundle)
     return AnswerView(
         outputs=answer.outputs,
         label=label_of(specs, answer.outputs) if output.type == CLASSIFICATION else None,

@@ -4,8 +4,8 @@ from inferproof.protocol.claims import assurance_of, derive_claims, proven_sente
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.storage.ports.jobs import Job
-from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime
 from inferproof.verify.proof import VerifiedProof
 
@@ -13,7 +13,7 @@ from inferproof.verify.proof import VerifiedProof
 def build_receipt(
     job: Job,
     proof: VerifiedProof,
-    parts: ModelParts,
+    bundle: VerifierBundle,
     timings: tuple[StageTime, ...],
     *,
     payments: PaymentParts,
@@ -26,7 +26,7 @@ def build_receipt(
     """
     order, payment = job.order, job.order.payment
     paid = payments[payment.method].claims(payment, order.request_digest, order.nonce_salt)
-    assurance = assurance_of(parts)
+    assurance, parts = assurance_of(bundle), bundle.parts
     receipt = Receipt(
         statement=proof.statement,
         proof_digest=proof.digest,

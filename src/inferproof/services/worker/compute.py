@@ -160,7 +160,7 @@ class Compute:
         receipt = build_receipt(
             job,
             proof,
-            submission.bundle.parts,
+            submission.bundle,
             timings,
             payments=self.payments,
             issued_at=self.clock(),

@@ -66,6 +66,9 @@ class LocalOpeningBudgets:
     async def accept(self, slots: Slice) -> None:
         await self._change(slots.key, lambda budget: budget.accept(slots))
 
+    async def forget(self, key: Digest) -> None:
+        await asyncio.to_thread(self._forget, key)
+
     async def budget(self, key: Digest) -> Budget:
         return await asyncio.to_thread(self._budget, key)
 
@@ -78,6 +81,11 @@ class LocalOpeningBudgets:
             change = rule(budget)
             self._write(secret, budget.with_range(change.after))
             return change.gives
+
+    def _forget(self, key: Digest) -> None:
+        with self._locked() as place:
+            self._read(key, place)[1].check_forgotten()
+            self._path(key).unlink(missing_ok=True)
 
     def _budget(self, key: Digest) -> Budget:
         with self._locked() as place:

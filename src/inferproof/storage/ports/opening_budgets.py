@@ -1,6 +1,6 @@
 """How many openings of each key are left, counted in one place for all who open it.
 
-No mode of today needs one; see protocol/opening_budget.
+See protocol/opening_budget.
 """
 
 from typing import Protocol
@@ -36,7 +36,8 @@ class OpeningBudgets(Protocol):
         """One slot, that no other caller ever had or will have. `seen` is the most that anybody
         knows to be taken from this store: a store that counts less was brought back.
 
-        Raises: Conflict OPENINGS_SPENT, OPENINGS_UNKNOWN, OPENINGS_COPIED, OPENINGS_OLDER.
+        Raises: Conflict OPENINGS_SPENT, OPENINGS_GIVEN, ROTATION_SPENT, OPENINGS_UNKNOWN,
+        OPENINGS_COPIED, OPENINGS_OLDER.
         """
         ...
 
@@ -51,6 +52,14 @@ class OpeningBudgets(Protocol):
         """Counts the slice here from now on.
 
         Raises: RequestRejected SLICE_OTHER_STORE; Conflict SLICE_USED.
+        """
+        ...
+
+    async def forget(self, key: Digest) -> None:
+        """Lets go of the count of an epoch that ended: it is spent from now on. What is not known
+        is forgotten already.
+
+        Raises: Conflict OPENINGS_KEPT for a key, which has a slot for rotation.
         """
         ...
 

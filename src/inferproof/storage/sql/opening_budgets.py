@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
@@ -42,6 +42,15 @@ class SqlOpeningBudgets:
 
     async def accept(self, slots: Slice) -> None:
         await self._change(slots.key, lambda budget: budget.accept(slots))
+
+    async def forget(self, key: Digest) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            (await _budget(connection, key)).check_forgotten()
+            c = opening_ranges.c
+            await connection.execute(delete(opening_ranges).where(c.key == key, c.reserved == 0))
+            await connection.execute(delete(opening_stores).where(opening_stores.c.key == key))
+
+        await self._db.write(change)
 
     async def budget(self, key: Digest) -> Budget:
         return await self._db.write(lambda connection: _budget(connection, key))

@@ -1,7 +1,9 @@
-//! A vector whose half serves several openings, each beside a fresh vector of its own, and whose value at one
-//! point is known: what all of them together show.
+//! A vector whose half serves several openings, each beside a fresh vector of its own, and of which one value is
+//! known: what all of them together show. The value is that of the whole at one point, as a key has it, or that of
+//! the half at a point and of a column at another, as a link says of its child.
 
 use super::other;
+use crate::form::LinearForm;
 use crate::tests::stream;
 use crate::tests::view::{At, Cell, Kind, Stack, Views, schedule};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
@@ -57,6 +59,82 @@ fn known(stack: &Stack, pin: &[Extension], cell: Cell) -> Vec<Base> {
     let index = vector.cell(vector.columns[column], element);
     let coefficients: &[Base] = pin[index].as_basis_coefficients_slice();
     coefficients.to_vec()
+}
+
+/// The same where what is known is the half at a point and a column at another. Without the former it is the
+/// column's alone.
+fn linked(queries: usize, masked: bool) -> (Stack, Vec<Extension>) {
+    let mut schedule = schedule(6, true, 1);
+    schedule.rounds[0].queries.count = queries;
+    let mut stack = Stack::new(&[7, 5], &[other(&[9], 0)], schedule);
+    let vector = &stack.shape.vectors[1];
+    let (variables, before) = (vector.variables, vector.fold);
+    let mut coins = stream(23);
+    let mut half = coins.extensions(variables);
+    half[before] = Extension::ONE;
+    let mut own = coins.extensions(vector.columns[0].variables);
+    own[before] = Extension::ZERO;
+    let factor = coins.extensions(1)[0];
+    let mut weights = vec![Extension::ZERO; 1 << variables];
+    let mut form = LinearForm::new();
+    if masked {
+        weights = equality(&half, 1 << variables);
+        form.add_whole(half, Extension::ONE);
+    }
+    for (element, weight) in equality(&own, 1 << own.len()).into_iter().enumerate() {
+        weights[vector.cell(vector.columns[0], element)] += factor * weight;
+    }
+    form.add_point(0, own, factor);
+    stack.claim.forms[1].add(&form, coins.extensions(1)[0]);
+    (stack, weights)
+}
+
+#[test]
+fn a_half_hides_what_a_link_says_of_its_child_and_all_openings_that_it_serves() {
+    let (stack, known) = linked(3, true);
+    assert_eq!(stack.shape.served(1), Some(3));
+    assert_eq!(leak(&stack, &known, &[11, 12, 13]), 0);
+    // Where the half has no part in it, the value of the weights shows.
+    let (stack, known) = linked(3, false);
+    assert_eq!(leak(&stack, &known, &[11, 12, 13]), 5);
+}
+
+#[test]
+fn a_link_shows_nothing_of_what_it_opens() {
+    // A fresh vector whose own column has an element ρ, which is uniform, and a claim of ρ + c·v.
+    let mut schedule = schedule(6, true, 1);
+    schedule.rounds[0].queries.count = 3;
+    let mut stack = Stack::new(&[7], &[other(&[9], 0)], schedule);
+    let basis = |l: usize| {
+        Extension::from_basis_coefficients_fn(|limb| if limb == l { Base::ONE } else { Base::ZERO })
+    };
+    let mut mask = LinearForm::new();
+    mask.add_cells(0, 0, (0..DEGREE).map(basis).collect());
+    stack.claim.forms[0] = mask;
+    let views: Vec<_> = stack
+        .cells_of(MOST)
+        .into_iter()
+        .chain(stack.cells().into_iter().take(DEGREE))
+        .map(|cell| {
+            let of_fresh = cell.vector == 0 && cell.kind == Kind::Witness;
+            let is_mask = of_fresh && matches!(cell.at, At::Column(0, element) if element < DEGREE);
+            (of_fresh, is_mask, cell)
+        })
+        .filter(|&(of_fresh, is_mask, _)| is_mask || !of_fresh)
+        .map(|(_, is_mask, cell)| {
+            let kind = if is_mask { Kind::Pad } else { cell.kind };
+            (kind, is_mask, stack.view(&[(cell, Base::ONE)]))
+        })
+        .collect();
+    // What shows of the weights, the claim itself included.
+    let shown = |mask: bool| {
+        let some = views.iter().filter(|&&(_, is_mask, _)| mask || !is_mask);
+        let some = some.map(|(kind, _, view)| (*kind, view.clone()));
+        Views(some.collect()).shown(|_| true)
+    };
+    assert_eq!(shown(true), 0);
+    // Without ρ it is the value of the weights.
+    assert_eq!(shown(false), DEGREE);
 }
 
 #[test]

@@ -25,10 +25,23 @@ _POWER_BITS = 16
 _SMALLEST = 12.0
 """exp(-12) is less than half a unit."""
 _SHARE_BITS = 16
+_NORMAL_BITS = 18
+"""Of what is normalised: so many that a rescaling by factors of 12 bits takes it as it is."""
+_MANY = 2**12
+"""From so many shares on a reciprocal for each line takes less than a division for each share."""
+_MULTIPLIED = range(16, 129)
+"""Elements of a line of these: of fewer the reciprocals are many, of more they are coarse."""
+_FEWER_POWER_BITS = 13
+"""Of them and of reciprocals, whose products have 28 bits."""
 
 
-def exponentials(c: Context, step: Step, x: Value) -> tuple[Value, Value, Value]:
-    """The maximum over the last axis, exp(x - maximum), and its sum over that axis."""
+def exponentials(
+    c: Context, step: Step, x: Value, power_bits: int = _POWER_BITS
+) -> tuple[Value, Value, Value]:
+    """The maximum over the last axis, exp(x - maximum), and its sum over that axis.
+
+    exp(0) = 1 is 2^power_bits units.
+    """
     b = c.builder
     x = fit(b, x, 2**26)
     peak = b.max(x, 1).with_(scale=x.scale)
@@ -42,15 +55,15 @@ def exponentials(c: Context, step: Step, x: Value) -> tuple[Value, Value, Value]
         shift += 1
     narrow = coarser(b, below, shift) if shift else below
     points = np.arange(narrow.lo, 1) * narrow.scale
-    entries = np.floor(np.exp(points) * 2.0**_POWER_BITS + 0.5).astype(np.int64)
-    powers = b.lookup(narrow, entries).with_(scale=2.0**-_POWER_BITS)
+    entries = np.floor(np.exp(points) * 2.0**power_bits + 0.5).astype(np.int64)
+    powers = b.lookup(narrow, entries).with_(scale=2.0**-power_bits)
     return peak, powers, _sum_of_powers(c, step, powers)
 
 
 def _sum_of_powers(c: Context, step: Step, powers: Value) -> Value:
     """The sum over the last axis, at least what it is; of a long axis in coarser units."""
     b = c.builder
-    one = 2**_POWER_BITS
+    one = round(1 / powers.scale)
     count = powers.shape[-1]
     if count * one < SUM_LIMIT:
         # The largest element has exp(0): the sum is at least that.
@@ -78,12 +91,33 @@ def _softmax(c: Context, step: Step) -> Value:
 
 def shares(c: Context, step: Step, x: Value) -> Value:
     """exp(x) over the sum of it, along the last axis."""
+    if math.prod(x.shape) >= _MANY and x.shape[-1] in _MULTIPLIED:
+        return _multiplied_shares(c, step, x)
     _peak, powers, sums = exponentials(c, step, x)
     k = 2**_SHARE_BITS
     factor = round(k * powers.scale / sums.scale)
     made = c.builder.divide(powers, spread(c, sums, x.shape), factor, within=(0, k))
     # Each share is rounded by at most half a unit.
     return made.with_(scale=1 / k, most=k + (x.shape[-1] + 1) // 2)
+
+
+def _multiplied_shares(c: Context, step: Step, x: Value) -> Value:
+    """The same by one division a line: exp(x) times the reciprocal of the sum.
+
+    Of n elements a reciprocal is off by at most n / 2^16 of itself, that of the largest share by
+    2^-16; powers are off by 2^-14 of the largest one.
+    """
+    b = c.builder
+    _peak, powers, sums = exponentials(c, step, x, _FEWER_POWER_BITS)
+    one = broadcast(b, b.const(np.ones((1,) * len(sums.shape))), sums.shape)
+    reciprocals = b.divide(one, sums, SUM_LIMIT)
+    # No power is above the sum, so that no product is above the limit by more than rounding adds.
+    products = b.mul(powers, spread(c, reciprocals, x.shape))
+    shift = SUM_LIMIT.bit_length() - 1 - _SHARE_BITS
+    k = 2**_SHARE_BITS
+    made = b.rescale(products, 1, shift, clamp=(0, k))
+    # For each element the reciprocal adds a unit to the sum at most, and rounding half of one.
+    return made.with_(scale=1 / k, most=k + 2 * x.shape[-1])
 
 
 @lowers("LogSoftmax")
@@ -143,7 +177,7 @@ def normalised(c: Context, x: Value, epsilon: float, centred: bool = True) -> Va
     # z = x * sqrt(n) * sqrt(k) / (2^(shift/2) * deviation)
     factor = math.sqrt(n * k) / 2.0 ** (shift / 2)
     limit = math.sqrt(n) * 1.001 + 1
-    units = 2.0**20 / power_of_two_above(limit)
+    units = 2.0**_NORMAL_BITS / power_of_two_above(limit)
     scale_k = max(1, min(2**30, round(units * factor)))
     unit = factor / scale_k
     reach = math.ceil(limit / unit) + 1

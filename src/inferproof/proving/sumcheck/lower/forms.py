@@ -168,7 +168,11 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "Max, Add, Lookup of exp, Sum, Lookup of log, Add",
         "constant axes",
     ),
-    ("Softmax", "Max, Add, Lookup of exp, Sum, Divide", "at most 2^18 elements"),
+    (
+        "Softmax",
+        "Max, Add, Lookup of exp, Sum, Divide; of 2^12 elements and more a Divide a line, then Mul",
+        "at most 2^18 elements",
+    ),
     ("ArgMax ArgMin", "ArgMax", ""),
     ("Hardmax", "ArgMax, then as OneHot", ""),
     (

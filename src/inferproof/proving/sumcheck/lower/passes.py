@@ -1,5 +1,6 @@
 """Passes over the finished integer graph: rescalings and tables joined, dead nodes removed."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
 def finish(b: Builder, outputs: tuple[int, ...]) -> tuple[g.Graph, bytes]:
     """The graph with what its outputs need, and its weights file.
 
-    Two rescalings in a row become one, which rounds once instead of twice; a rescaling of table
-    entries becomes part of the table. Both keep every declared range true.
+    Two rescalings in a row, or with views between them, become one, which rounds once instead of
+    twice; a rescaling of table entries becomes part of the table. Both keep every declared range
+    true.
     """
     base = len(b.inputs)
     nodes: list[g.Node | None] = list(b.nodes)
@@ -35,14 +37,48 @@ def _with_the_one_before(
     node = nodes[number]
     if node is None or not isinstance(node.op, g.Rescale):
         return None
-    place = node.operands[0] - len(b.inputs)
+    base = len(b.inputs)
+    views: list[int] = []
+    place = node.operands[0] - base
+    while place >= 0 and uses[base + place] == 1 and isinstance(_there(nodes, place).op, g.View):
+        views.append(place)
+        place = _there(nodes, place).operands[0] - base
     before = nodes[place] if place >= 0 else None
-    if before is None or uses[node.operands[0]] != 1:
+    if before is None or uses[base + place] != 1:
+        return None
+    if views and not (_same_everywhere(b, before) and _size(node) <= _size(before)):
         return None
     joined = _joined(b, nodes, before, node)
-    if joined is not None:
-        nodes[place] = None
-    return joined
+    if joined is None:
+        return None
+    nodes[place] = None
+    if not views:
+        return joined
+    held, source = _tensor(b, nodes, before.operands[0]), before.operands[0]
+    for view in reversed(views):
+        moved = replace(_there(nodes, view), operands=(source,), lo=held.lo, hi=held.hi)
+        nodes[view], source = moved, base + view
+    return replace(joined, operands=(source,), shape=node.shape)
+
+
+def _same_everywhere(b: Builder, node: g.Node) -> bool:
+    """Whether a node is a Rescale of which it does not matter where elements are."""
+    return isinstance(node.op, g.Rescale) and b.values_of(node.op.multipliers).size == 1
+
+
+def _size(node: g.Node) -> int:
+    return math.prod(node.shape)
+
+
+def _there(nodes: list[g.Node | None], place: int) -> g.Node:
+    node = nodes[place]
+    assert node is not None  # noqa: S101  (only nodes that nobody reads are gone)
+    return node
+
+
+def _tensor(b: Builder, nodes: list[g.Node | None], number: int) -> g.Input | g.Node:
+    base = len(b.inputs)
+    return b.inputs[number] if number < base else _there(nodes, number - base)
 
 
 def _needed(nodes: list[g.Node | None], base: int, outputs: tuple[int, ...]) -> list[g.Node]:
@@ -64,24 +100,28 @@ def _joined(b: Builder, nodes: list[g.Node | None], first: g.Node, second: g.Nod
     if not isinstance(first.op, g.Rescale):
         return None
     one, other = (b.values_of(op.multipliers).astype(np.int64) for op in (first.op, second.op))
-    if other.size != 1 or int(other[0]) < 1:
+    held = _tensor(b, nodes, first.operands[0])
+    single = other.size == 1 and int(other[0]) >= 1
+    low, high = intervals.rescaled((held.lo, held.hi), one, first.op.shift)
+    cuts = low < first.lo or high > first.hi
+    if not single and (one.size != 1 or cuts):
         return None
-    place = first.operands[0]
-    held = b.inputs[place] if place < len(b.inputs) else nodes[place - len(b.inputs)]
-    assert held is not None  # noqa: S101  (only nodes that nobody reads are gone)
     shift = first.op.shift + second.op.shift
-    products = one.reshape(-1) * int(other[0])
+    products = one.reshape(-1) * other.reshape(-1)
     while shift and not (products % 2).any():
         products, shift = products // 2, shift - 1
     reach = max(abs(held.lo), abs(held.hi)) * int(np.abs(products).max())
     if reach >= PRODUCT_LIMIT or shift > g.MAX_SHIFT:
         return None
-    # The clamp of the first, seen through the second, which is monotone.
-    low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
-    clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
+    clamp = second.lo, second.hi
+    if single:
+        # The clamp of the first, seen through the second, which is monotone.
+        low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
+        clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
     reached = intervals.rescaled((held.lo, held.hi), products, shift)
     low, high = (min(max(end, clamp[0]), clamp[1]) for end in reached)
-    op = g.Rescale(b.constant(products), first.op.axis, shift)
+    axis = first.op.axis if single else second.op.axis
+    op = g.Rescale(b.constant(products), axis, shift)
     return replace(first, op=op, lo=low, hi=high)
 
 

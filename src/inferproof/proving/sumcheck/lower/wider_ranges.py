@@ -9,7 +9,7 @@ rows come to. So the range of what depends on weights is made as wide as its bit
 - tensors that a proof holds to their range, where a product or sum of theirs could then leave the
   field, and others whose reader is not provable with more bits.
 
-Every range stays true. Source: ADR 36.
+Every range stays true. Source: ADR 37.
 """
 
 import math

@@ -1,0 +1,35 @@
+"""The mode that a verifying key of `sumcheck` names, and what is claimed of the private one.
+
+Verifiers read the key and no word of the provider: what a receipt may say follows from it.
+Source: specs/committed-mode.md, specs/private-mode.md.
+"""
+
+from inferproof.types.proof import Assurance
+
+CLEAR = "clear"
+"""The results of layers with weights are in the proof, and the verifier runs all other layers."""
+COMMITTED = "committed"
+"""The proof commits to what is computed between input and output and shows none of it."""
+PRIVATE = "private"
+"""What the proof shows is under one-time pads: of the weights and of what is computed, nothing but
+the outputs."""
+
+EVIDENCE_COMPLETE = False
+"""Whether the tests that proofs of the private mode hide what they are to hide have been run on
+these sources. Without them a build claims integrity alone, and says what is not shown yet."""
+
+SYSTEM = "sumcheck"
+_CODES = {1: CLEAR, 2: COMMITTED, 3: PRIVATE}
+_PLACE = 12
+"""Where a key's byte stands that names the mode, after 8 of a name and 4 of the version."""
+
+
+def mode_in(verifying_key: bytes) -> str | None:
+    """The mode of a key of `sumcheck`; None where it names none."""
+    return _CODES.get(verifying_key[_PLACE]) if len(verifying_key) > _PLACE else None
+
+
+def assurance_in(mode: str | None) -> Assurance:
+    """What a verified proof of this mode gives."""
+    hides = mode == PRIVATE and EVIDENCE_COMPLETE
+    return Assurance.ZK_PRIVATE if hides else Assurance.ZK_INTEGRITY

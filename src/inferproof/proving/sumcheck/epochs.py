@@ -1,0 +1,198 @@
+"""The epochs that a process opens under one key of mode private (ADR 35).
+
+    key ──► epoch for links ──► epochs for proofs, one after another ──► proofs
+
+Each arrow is an opening, whose slot is durably taken before. Where a key needs no epoch for links,
+it is opened for each epoch for proofs. Epochs are in memory alone: what a process had, the next
+one has not, and what is counted of them is forgotten when they end.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.proving.openings import Openings
+from inferproof.proving.sumcheck.library import Int32s, library
+from inferproof.types.digest import Digest
+
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
+log = logging.getLogger("inferproof.proving")
+
+AHEAD = 4
+"""The next epoch is made once a quarter of the openings of this one are left."""
+BEGINS = "epoch"
+"""The phase before the native prover's own."""
+
+
+class Epochs:
+    """The epochs of one key in this process. Thread-safe.
+
+    Soundness of hiding: no opening is used twice, by whatever threads, and none that was taken for
+    a proof that failed is used again. A fork of the process begins epochs of its own.
+    """
+
+    def __init__(self, key: "_native.PrivateKey", openings: Openings) -> None:
+        self._key = key
+        self._openings = openings
+        self._state = _Begun()
+
+    def opening(self) -> "tuple[_native.Epoch, int]":
+        """An epoch for proofs, and the slot of one of its openings, which is the caller's.
+
+        Raises: as `Openings.take`; NativeError.
+        """
+        state = self._begun()
+        with state.lock:
+            while True:
+                if state.proofs is None:
+                    state.proofs = self._next(state)
+                epoch = state.proofs
+                slot = epoch.take()
+                if slot is not None:
+                    self._look_ahead(state)
+                    return epoch.epoch, slot
+                state.proofs = None
+                epoch.end()
+
+    def close(self) -> None:
+        """Ends the epochs, and forgets what was counted of them. May be called again; a proof that
+        is asked for afterwards begins others."""
+        state, self._state = self._begun(), _Begun()
+        with state.lock:
+            if state.thread is not None:
+                state.thread.shutdown()
+            ahead = state.ahead
+            made = ahead.result() if ahead is not None and ahead.exception() is None else None
+            for epoch in (state.proofs, made, state.links):
+                if epoch is not None:
+                    epoch.end()
+
+    def _begun(self) -> "_Begun":
+        """What this process began; what it has of its parent is the parent's."""
+        if self._state.process != os.getpid():
+            self._state = _Begun()
+        return self._state
+
+    def _next(self, state: "_Begun") -> "_Counted":
+        """The next epoch for proofs: the one that was made ahead, or another."""
+        ahead, state.ahead = state.ahead, None
+        if ahead is not None and ahead.exception() is None:
+            return ahead.result()
+        return self._made(state)
+
+    def _look_ahead(self, state: "_Begun") -> None:
+        epoch = state.proofs
+        if epoch is None or state.ahead is not None or epoch.left * AHEAD > epoch.size:
+            return
+        if state.thread is None:
+            state.thread = ThreadPoolExecutor(1, "inferproof-epochs")
+        state.ahead = state.thread.submit(self._made, state)
+
+    def _made(self, state: "_Begun") -> "_Counted":
+        """A new epoch for proofs. There is one call at a time: under the lock, or ahead of it, and
+        then whoever needs another epoch waits for its result."""
+        if state.links is not None:
+            slot = state.links.take()
+            if slot is not None:
+                return _Counted(state.links.epoch.begin(slot), self._openings)
+            ended, state.links = state.links, None
+            ended.end()
+        taken = self._openings.take(Digest(self._key.name()))
+        begun = _Counted(self._key.begin(taken.slot), self._openings)
+        if begun.epoch.proves():
+            return begun
+        state.links = begun
+        return self._made(state)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """What a process has under way, and which process it is."""
+
+    lock: Lock = field(default_factory=Lock)
+    proofs: "_Counted | None" = None
+    links: "_Counted | None" = None
+    ahead: "Future[_Counted] | None" = None
+    thread: ThreadPoolExecutor | None = None
+    process: int = field(default_factory=os.getpid)
+
+
+class _Counted:
+    """An epoch of this process, with what is known of its count."""
+
+    def __init__(self, epoch: "_native.Epoch", openings: Openings) -> None:
+        self.epoch = epoch
+        self.size = self.left = epoch.openings()
+        self._name = Digest(epoch.name())
+        self._openings = openings
+        self._taken = 0
+        openings.register(self._name, self.size, reserved=0)
+
+    def take(self) -> int | None:
+        """A slot; None where the epoch has none left, or its count was lost meanwhile.
+
+        Raises: as `Openings.take` for an epoch that has given none yet.
+        """
+        try:
+            opening = self._openings.take(self._name, seen=self._taken)
+        except Conflict as error:
+            if error.reason is Reason.OPENINGS_SPENT:
+                return None
+            if not self._taken:  # one after another would be begun in vain, each by an opening
+                raise
+            log.warning("an epoch is given up: %s", error.code)
+            return None
+        self._taken, self.left = opening.taken, opening.left
+        return opening.slot
+
+    def end(self) -> None:
+        """Forgets the count. Where that fails it stays, and nobody opens anything by it."""
+        try:
+            self._openings.forget(self._name)
+        except InferproofError as error:
+            log.warning("the count of an epoch that ended is not forgotten: %s", error.code)
+
+
+class PrivateModel:
+    """A key of mode private that runs and proves, as _native.ProvingKey does. Thread-safe."""
+
+    def __init__(self, key: "_native.PrivateKey", openings: Openings) -> None:
+        self._key = key
+        self._epochs = Epochs(key, openings)
+
+    def execute(self, inputs: list[Int32s]) -> "PrivateRun":
+        """One run of the graph. Raises: NativeError."""
+        return PrivateRun(self._key.execute(inputs), self._epochs)
+
+    def close(self) -> None:
+        """See Epochs."""
+        self._epochs.close()
+
+
+class PrivateRun:
+    """A run of a graph, as _native.Execution is."""
+
+    def __init__(self, native: "_native.PrivateExecution", epochs: Epochs) -> None:
+        self._native = native
+        self._epochs = epochs
+
+    def outputs(self) -> list[Int32s]:
+        """The graph's outputs."""
+        return self._native.outputs()
+
+    def prove(self, statement: bytes, goes_on: Callable[[str], bool] | None = None) -> bytes:
+        """The proof of this run, by an opening of its own, which is lost where it fails.
+
+        Raises: as `Epochs.opening`; NativeError CANCELLED before anything is taken.
+        """
+        if goes_on is not None and not goes_on(BEGINS):
+            raise library().NativeError("CANCELLED", "nobody wants the proof any more")
+        epoch, slot = self._epochs.opening()
+        return epoch.prove(self._native, statement, slot, goes_on)

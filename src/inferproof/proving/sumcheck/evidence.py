@@ -1,0 +1,75 @@
+"""Whether there is evidence that proofs of this build show nothing but their statement.
+
+`make evidence` runs the tests that look for what a proof gives away: a simulator, statistics of
+many proofs, ranks, attacks, and for each kind of mask a control without it. What they found is in
+evidence.json, beside the digest of the sources that were examined. A build knows the digest of the
+sources that it is made of; where that is another one, nothing is known of it.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from inferproof.errors import MissingPart
+from inferproof.proving.sumcheck.library import library
+
+FILE = Path(__file__).with_name("evidence.json")
+FORMAT = 1
+NEEDED = (
+    "simulated proofs, native verifier",
+    "simulated proofs, second verifier",
+    "distinguisher, own challenges",
+    "distinguisher, frozen challenges",
+    "controls of the distinguisher",
+    "ranks of openings",
+    "ranks of the relation proof",
+    "ranks of whole proofs",
+    "attack by interpolation",
+    "frozen challenges, words",
+)
+"""Parts of the evidence, none of which may be missing."""
+
+
+def evidence_holds() -> bool:
+    """Whether the native module is made of sources whose proofs were found to be private."""
+    return evidence_gap() is None
+
+
+@cache
+def evidence_gap() -> str | None:
+    """Why there is no evidence for this build, as a sentence; None where there is."""
+    try:
+        sources = library().sources()
+    except MissingPart:
+        return "the native module is not installed"
+    return gap(_read(FILE), sources)
+
+
+def gap(evidence: dict[str, Any] | None, sources: str) -> str | None:
+    """Why `evidence` is none for a build of these sources; None where it is.
+
+    Soundness: whoever changes the file or builds with another digest deceives himself alone; a
+    verifier of a proof learns nothing of the prover's build.
+    """
+    if evidence is None or evidence.get("format") != FORMAT:
+        return "evidence.json is missing or of another format"
+    passed = evidence.get("passed")
+    if not isinstance(passed, dict):
+        return "evidence.json does not say what was run"
+    for part in NEEDED:
+        if not passed.get(part):
+            return f"the evidence lacks a part: {part}"
+    if not sources:
+        return "the native module was built in another way than by scripts/native.py"
+    if evidence.get("sources") != sources:
+        return "prover, verifier or commitment have changed since the evidence was taken"
+    return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

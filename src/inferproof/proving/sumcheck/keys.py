@@ -1,0 +1,52 @@
+"""Keys that are made here, in any mode, with what proves under them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inferproof.proving.openings import PassingOpenings
+from inferproof.proving.sumcheck.epochs import PrivateModel
+from inferproof.proving.sumcheck.library import Int8s, Int32s, library
+from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.proving.sumcheck.private_key import KeptKey
+from inferproof.types.digest import Digest
+
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A new verifying key, and the model that proves under it in this process.
+
+    In mode private `kept` opens it. Its openings are counted in memory alone, so that whoever keeps
+    the key begins a durable count and takes from it the `opened` ones.
+    """
+
+    verifying_key: bytes
+    model: "_native.ProvingKey | PrivateModel"
+    kept: KeptKey | None = None
+    _openings: PassingOpenings | None = None
+
+    @property
+    def opened(self) -> int:
+        """How often the key was opened in this process."""
+        if self.kept is None or self._openings is None:
+            return 0
+        return self._openings.budget(self.kept.name).taken
+
+
+def make_key(graph: bytes, weights: Int8s, parameters: Int32s, profile: str, mode: str) -> MadeKey:
+    """A key for a graph with these weights, and in mode private these parameters.
+
+    Raises: NativeError.
+    """
+    native = library()
+    if mode != PRIVATE:
+        key = native.commit(graph, weights, profile, mode)
+        return MadeKey(key, native.ProvingKey(key, weights))
+    key, secret = native.commit_private(graph, weights, parameters, profile)
+    private = native.PrivateKey(key, weights, parameters, secret)
+    kept = KeptKey(Digest(private.name()), private.openings(), secret)
+    openings = PassingOpenings()
+    openings.register(kept.name, kept.openings)
+    return MadeKey(key, PrivateModel(private, openings), kept, openings)

@@ -1,0 +1,208 @@
+"""A model of mode private in the market: its openings move to the order book with it, each start
+begins an epoch, and a copy elsewhere proves nothing."""
+
+import asyncio
+import os
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_parts import settings_for
+
+from inferproof.app import key_budgets
+from inferproof.app.key_budgets import KeyBudget
+from inferproof.app.openings import local_openings, local_system
+from inferproof.app.publishing import install_model
+from inferproof.app.stores import open_stores
+from inferproof.client import Answer, Client
+from inferproof.client.tools import installed_tools
+from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.protocol.opening_budget import figures
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.receipt import encode_receipt_file
+from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
+from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
+from inferproof.proving.sumcheck.system import SumcheckSystem
+from inferproof.settings import Settings
+from inferproof.storage.openings.local import LocalOpeningBudgets
+from inferproof.testing.devnet import DevnetInfo
+from inferproof.testing.live import LiveGateway
+from inferproof.testing.rejections import rejects
+from inferproof.testing.tiny import compile_tiny
+from inferproof.types.digest import ZERO_ADDRESS, Digest
+from inferproof.types.proof import Assurance
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import verify_receipt
+
+pytestmark = pytest.mark.native
+NAME = "tiny-private"
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a model that was compiled on this machine, with its records in `home`."""
+    monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "home"))
+    with closing(SumcheckSystem(openings=local_openings)) as system:
+        compile_tiny(tmp_path / NAME, NAME, system, mode=PRIVATE)
+    return tmp_path / NAME
+
+
+@pytest.fixture
+def settings(devnet: DevnetInfo, tmp_path: Path) -> Settings:
+    secret = devnet.accounts.provider.secret().hex()
+    return settings_for(devnet, tmp_path / "data", facilitator_key=secret)
+
+
+def publish(devnet: DevnetInfo, settings: Settings, model: Path) -> None:
+    work = install_model(
+        settings, model / "card.toml", model / "compiled", key=devnet.accounts.provider
+    )
+    asyncio.run(work)
+
+
+def counted(settings: Settings, model: Path) -> KeyBudget:
+    """What the order book counts of the key that the gateway opens."""
+
+    async def ask() -> KeyBudget:
+        async with open_stores(settings) as stores:
+            return await key_budgets.show(stores.openings, served(settings))
+
+    return asyncio.run(ask())
+
+
+def served(settings: Settings) -> Path:
+    """The model's folder at the gateway."""
+    (folder,) = (path.parent for path in (settings.data_dir / "models").glob(f"*/{PRIVATE_KEY}"))
+    return folder
+
+
+def bought(devnet: DevnetInfo, settings: Settings) -> Answer:
+    """One call to a gateway that was started for it, verified from its receipt alone."""
+    with (
+        LiveGateway(settings) as gateway,
+        Client(gateway.url, key=devnet.accounts.buyer) as client,
+    ):
+        answer = client.infer(NAME, [[1.0, 2.0, 3.0]], max_price="0.25")
+    assert answer.verified
+    assert answer.label == "yes"
+    return answer
+
+
+def proven_here(compiled: Path) -> None:
+    """One proof by whoever has the folder."""
+    request = ProveRequest(
+        artifact=compiled,
+        inputs={"x": np.ones((1, 3), dtype=np.float32)},
+        job_id=Digest(os.urandom(32)),
+        provider=ZERO_ADDRESS,
+        salt=os.urandom(32),
+    )
+    with local_system("sumcheck") as system:
+        prove(system, request)
+
+
+def test_calls_are_paid_and_verified_and_each_start_begins_an_epoch(
+    devnet: DevnetInfo, settings: Settings, model: Path
+) -> None:
+    before = asyncio.run(key_budgets.show(LocalOpeningBudgets(), model / "compiled"))
+    publish(devnet, settings, model)
+    at_gateway = counted(settings, model)
+    assert at_gateway.key == before.key
+    assert at_gateway.budget.left == before.budget.left
+    assert figures(at_gateway.budget)["reserved"] == 1
+    # What was handed over is gone here.
+    with pytest.raises(Conflict) as caught:
+        proven_here(model / "compiled")
+    assert caught.value.reason is Reason.OPENINGS_GIVEN
+    publish(devnet, settings, model)
+    assert counted(settings, model).budget.left == before.budget.left
+
+    first = bought(devnet, settings)
+    assert counted(settings, model).budget.left == before.budget.left - 1
+    second = bought(devnet, settings)
+    assert counted(settings, model).budget.left == before.budget.left - 2
+    for answer in (first, second):
+        data = encode_receipt_file(answer.receipt_file)
+        verified = verify_receipt(data, Policy(), installed_tools())
+        assert len(verified.steps) == 12
+        assert mode_of(verified.bundle.verifying_key) == PRIVATE
+        # Until the evidence that weights stay hidden is complete.
+        assert answer.receipt_file.receipt.assurance is Assurance.ZK_INTEGRITY
+        assert read_key(model / "compiled").secret not in data
+    data = second.receipt_file.proof
+    assert data is not None
+    file = decode_proof_file(data)
+    changed = replace(file, proof=file.proof[:-1] + bytes([file.proof[-1] ^ 1]))
+    forged = replace(second.receipt_file, proof=encode_proof_file(changed))
+    with pytest.raises(InferproofError) as refused:
+        verify_receipt(encode_receipt_file(forged), Policy(), installed_tools())
+    assert refused.value.reason in (Reason.PROOF_INVALID, Reason.RECEIPT_PROOF_DIGEST)
+
+
+def test_a_rotated_key_is_opened_by_the_next_start_and_the_identity_stays(
+    devnet: DevnetInfo, settings: Settings, model: Path
+) -> None:
+    publish(devnet, settings, model)
+    earlier = bought(devnet, settings)
+
+    async def rotate() -> key_budgets.Rotated:
+        async with open_stores(settings) as stores:
+            return await key_budgets.rotate(stores.openings, served(settings))
+
+    done = asyncio.run(rotate())
+    assert done.old != done.new.key == read_key(served(settings)).name
+    answer = bought(devnet, settings)
+    assert counted(settings, model).budget.left == done.new.budget.left - 1
+    assert answer.receipt_file.receipt.quote.model_commitment == (
+        earlier.receipt_file.receipt.quote.model_commitment
+    )
+    for each in (earlier, answer):
+        verify_receipt(encode_receipt_file(each.receipt_file), Policy(), installed_tools())
+
+
+def test_a_copy_on_another_machine_proves_nothing_until_it_is_given_openings(
+    devnet: DevnetInfo,
+    settings: Settings,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = shutil.copytree(model, tmp_path / "copy")
+    home = tmp_path / "home"
+    monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "elsewhere"))
+    key = read_key(copy / "compiled").name
+    with rejects(
+        Reason.OPENINGS_UNKNOWN,
+        f"nothing here counts the openings of key {key}, so they count as spent; prove where the "
+        "key was made, or bring openings from there: inferproof provider openings show DIR here "
+        "tells the store, give DIR --to STORE there writes them, accept FILE here counts them",
+        kind=Conflict,
+    ):
+        proven_here(copy / "compiled")
+
+    async def store() -> Digest:
+        async with open_stores(settings) as stores:
+            return await stores.openings.store(key)
+
+    with rejects(
+        Reason.OPENINGS_ELSEWHERE,
+        f"the openings of key {key} are counted neither in this user's records nor in the "
+        "gateway's order book; where they are counted, write them to a file: inferproof provider "
+        f"openings give DIR --to {asyncio.run(store())} --out FILE; and count it here: inferproof "
+        "provider openings accept FILE --gateway",
+        kind=Conflict,
+    ):
+        publish(devnet, settings, copy)
+    # The way out: some of them for this machine.
+    here = asyncio.run(key_budgets.show(LocalOpeningBudgets(), copy / "compiled")).store
+    made = LocalOpeningBudgets(home / "openings")
+    slots = asyncio.run(key_budgets.give(made, model / "compiled", here, 3))
+    asyncio.run(key_budgets.accept(LocalOpeningBudgets(), slots))
+    proven_here(copy / "compiled")
+    publish(devnet, settings, copy)
+    assert counted(settings, copy).budget.left == 2
+    bought(devnet, settings)

@@ -1,0 +1,87 @@
+"""A key of mode private as the native module makes one, but for the proofs: it counts what it is
+opened for, and refuses what would show weights."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from inferproof.proving.openings import Openings
+from inferproof.types.digest import Digest
+
+
+@dataclass
+class FakeEpoch:
+    """An epoch, and all slots that it was opened by."""
+
+    key: "FakeKey"
+    number: int
+    size: int
+    for_proofs: bool
+    slots: list[int] = field(default_factory=list)
+
+    def name(self) -> bytes:
+        return self.key.seed + self.number.to_bytes(31, "big")
+
+    def openings(self) -> int:
+        return self.size
+
+    def proves(self) -> bool:
+        return self.for_proofs
+
+    def begin(self, slot: int, goes_on: object = None) -> "FakeEpoch":
+        assert not self.for_proofs
+        self.key.opened(self, slot)
+        return self.key.epoch(self.key.proofs, for_proofs=True)
+
+    def prove(self, execution: Any, statement: bytes, slot: int, goes_on: object = None) -> bytes:
+        assert self.for_proofs
+        self.key.opened(self, slot)
+        if self.key.fails:
+            raise RuntimeError("the prover fails")
+        return self.name() + slot.to_bytes(4, "big") + statement
+
+
+@dataclass
+class FakeKey:
+    """A key whose epochs for proofs serve `proofs`, and those for links `links`, 0 for none."""
+
+    proofs: int = 4
+    links: int = 2
+    size: int = 9
+    seed: bytes = b"k"
+    fails: bool = False
+    slots: list[int] = field(default_factory=list)
+    epochs: list[FakeEpoch] = field(default_factory=list)
+    lock: Any = field(default_factory=Lock)
+
+    def name(self) -> bytes:
+        return self.seed + bytes(31)
+
+    def openings(self) -> int:
+        return self.size
+
+    def registered(self, openings: Openings) -> "FakeKey":
+        openings.register(Digest(self.name()), self.size)
+        return self
+
+    def begin(self, slot: int, goes_on: object = None) -> FakeEpoch:
+        self.opened(self, slot)
+        if self.links:
+            return self.epoch(self.links, for_proofs=False)
+        return self.epoch(self.proofs, for_proofs=True)
+
+    def epoch(self, size: int, *, for_proofs: bool) -> FakeEpoch:
+        with self.lock:
+            made = FakeEpoch(self, len(self.epochs) + 1, size, for_proofs)
+            self.epochs.append(made)
+            return made
+
+    def opened(self, what: "FakeKey | FakeEpoch", slot: int) -> None:
+        with self.lock:
+            assert slot < what.size, "there is no such opening"
+            assert slot not in what.slots, "an opening is used twice"
+            what.slots.append(slot)
+
+    def proven(self) -> int:
+        """How many proofs were made or begun."""
+        return sum(len(each.slots) for each in self.epochs if each.for_proofs)

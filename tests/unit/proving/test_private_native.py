@@ -1,0 +1,185 @@
+"""Keys, epochs and proofs of the private mode at the door to the native module."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from inferproof.proving.sumcheck.library import Int8s, Int32s, library
+from reference.vectors import files, load
+
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
+pytestmark = pytest.mark.native
+
+STATEMENT = bytes(range(32))
+NOTHING = np.zeros(0, np.int32)
+STARTS, LEAST_PROOFS, PROOFS = 1024, 16, 1_000_000
+
+
+@dataclass(frozen=True)
+class Made:
+    """A key of mode private with all that its owner keeps."""
+
+    graph: bytes
+    weights: Int8s
+    verifying_key: bytes
+    secret: bytes
+    inputs: list[Int32s]
+
+    def load(self, secret: bytes | None = None, links: bytes = b"") -> "_native.PrivateKey":
+        native = library()
+        own = self.secret if secret is None else secret
+        return native.PrivateKey(self.verifying_key, self.weights, NOTHING, own, links)
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    (path,) = [path for path in files("private") if path.stem == "linear-default"]
+    vector = load(path)
+    graph = vector.key[vector.key.index(b"INFGRAPH") :]
+    count, _, _ = library().graph_size(graph)
+    weights = (np.arange(count) * 37 % 251 - 125).astype(np.int8)
+    key, secret = library().commit_private(graph, weights, NOTHING, "default")
+    inputs = [np.array(values, np.int32) for values in vector.inputs]
+    return Made(graph, weights, key, secret, inputs)
+
+
+def code(call: Callable[[], object]) -> str:
+    with pytest.raises(library().NativeError) as caught:
+        call()
+    return str(caught.value.args[0])
+
+
+def test_a_key_serves_a_million_proofs_and_a_thousand_starts(made: Made) -> None:
+    key = made.load()
+    assert key.openings() == STARTS + 1
+    links = key.begin(0)
+    assert not links.proves()
+    proofs = links.begin(0)
+    assert proofs.proves()
+    assert proofs.openings() >= LEAST_PROOFS
+    assert STARTS * links.openings() * proofs.openings() >= PROOFS
+    names = {key.name(), links.name(), proofs.name(), links.begin(1).name()}
+    assert len(names) == 4
+    assert {len(name) for name in names} == {32}
+    assert made.load().name() == key.name()
+
+
+def test_proofs_of_an_epoch_verify_under_the_key(made: Made) -> None:
+    key = made.load()
+    epoch = key.begin(3).begin(0)
+    verifier = library().VerifyingKey(made.verifying_key)
+    assert verifier.mode() == "private"
+    proofs = []
+    for slot in (0, 5):
+        execution = key.execute(made.inputs)
+        outputs = execution.outputs()
+        ran = library().run_graph(made.graph, made.weights, made.inputs)
+        assert [out.tolist() for out in outputs] == [out.tolist() for out in ran]
+        proofs.append(epoch.prove(execution, STATEMENT, slot))
+        verifier.verify(made.inputs, outputs, STATEMENT, proofs[-1])
+        with pytest.raises(library().NativeError, match="OPENING_INVALID"):
+            verifier.verify(made.inputs, outputs, bytes(32), proofs[-1])
+    assert proofs[0] != proofs[1]
+    # A changed byte of a link that is known by now is seen all the same.
+    link = bytearray(proofs[0])
+    link[200] ^= 1
+    failed = code(lambda: verifier.verify(made.inputs, outputs, STATEMENT, bytes(link)))
+    assert failed == "LINK_INVALID"
+
+
+def test_slots_are_used_once_and_by_what_they_are_for(made: Made) -> None:
+    key = made.load()
+    links = key.begin(0)
+    epoch = links.begin(0)
+    execution = key.execute(made.inputs)
+    assert code(lambda: key.begin(0)) == "OPENINGS_SPENT"
+    assert code(lambda: key.begin(STARTS)) == "SLOT_RANGE"
+    assert code(lambda: links.begin(links.openings())) == "SLOT_RANGE"
+    assert code(lambda: epoch.begin(1)) == "EPOCH_KIND"
+    assert code(lambda: links.prove(execution, STATEMENT, 0)) == "EPOCH_KIND"
+    assert code(lambda: epoch.prove(execution, STATEMENT, 0)) == "RUN_SPENT"
+    epoch.prove(key.execute(made.inputs), STATEMENT, 0)
+    again = key.execute(made.inputs)
+    assert code(lambda: epoch.prove(again, STATEMENT, 0)) == "OPENINGS_SPENT"
+
+
+def test_phases_are_told_and_can_be_stopped(made: Made) -> None:
+    key = made.load()
+    seen: list[str] = []
+
+    def stopping(last: str) -> Callable[[str], bool]:
+        def goes_on(phase: str) -> bool:
+            seen.append(phase)
+            return phase != last
+
+        return goes_on
+
+    assert code(lambda: key.begin(0, stopping("open"))) == "CANCELLED"
+    epoch = key.begin(0).begin(0)
+    run = key.execute(made.inputs)
+    assert code(lambda: epoch.prove(run, STATEMENT, 0, stopping("open"))) == "CANCELLED"
+    epoch.prove(key.execute(made.inputs), STATEMENT, 0, stopping("none"))
+    proof = ["commit", "look up", "reduce", "relate", "open"]
+    assert seen == ["commit", "open", *proof, *proof]
+
+
+def test_a_key_is_read_with_its_own_weights_and_secret_only(made: Made) -> None:
+    native = library()
+    other = made.weights.copy()
+    other[0] ^= 1
+    key, secret = made.verifying_key, made.secret
+
+    def load(weights: Int8s, parameters: Int32s, secret: bytes, links: bytes = b"") -> str:
+        return code(lambda: native.PrivateKey(key, weights, parameters, secret, links))
+
+    assert load(other, NOTHING, secret) == "WEIGHTS_OTHER"
+    assert load(made.weights, NOTHING, bytes(32)) == "WEIGHTS_OTHER"
+    assert load(made.weights, np.zeros(1, np.int32), secret) == "EXECUTION"
+    assert load(made.weights[1:], NOTHING, secret) == "EXECUTION"
+    assert load(made.weights, NOTHING, secret, b"\x01") == "PROOF_MALFORMED"
+    with pytest.raises(ValueError, match="32"):
+        native.PrivateKey(key, made.weights, NOTHING, secret[1:])
+    _, again = native.commit_private(made.graph, made.weights, NOTHING, "default")
+    assert again != secret
+
+
+def test_a_key_that_is_renewed_keeps_its_identity(made: Made) -> None:
+    key = made.load()
+    links, secret = key.rotate(STARTS)
+    renewed = made.load(secret, links)
+    assert renewed.name() != key.name()
+    assert renewed.openings() == key.openings()
+    assert code(lambda: made.load(made.secret, links)) == "WEIGHTS_OTHER"
+    assert code(lambda: made.load(secret)) == "WEIGHTS_OTHER"
+    epoch = renewed.begin(0).begin(0)
+    execution = renewed.execute(made.inputs)
+    proof = epoch.prove(execution, STATEMENT, 0)
+    verifier = library().VerifyingKey(made.verifying_key)
+    verifier.verify(made.inputs, execution.outputs(), STATEMENT, proof)
+
+
+@pytest.mark.parametrize("profile", ["default", "conservative"])
+def test_the_report_counts_links(made: Made, profile: str) -> None:
+    report = json.loads(library().security(made.graph, profile, "private"))
+    assert report["provable_bits"] >= 100
+    names = {term["name"].split(":")[0] for term in report["terms"]}
+    assert {"links of keys", "link of an epoch", "opening"} <= names
+    if profile == "default":
+        key = library().VerifyingKey(made.verifying_key)
+        assert json.loads(key.security()) == report
+
+
+def test_other_doors_stay_closed_to_the_mode(made: Made) -> None:
+    native = library()
+    assert code(lambda: native.commit(made.graph, made.weights, "default", "private")) == "MODE"
+    assert code(lambda: native.ProvingKey(made.verifying_key, made.weights)) == "KEY_VERSION"
+    assert (
+        code(lambda: native.commit_private(made.graph, made.weights, NOTHING, "small"))
+        == "KEY_VERSION"
+    )
