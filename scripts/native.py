@@ -126,19 +126,24 @@ def up_to_date(variant: str) -> bool:
     return bool(stamp.get(variant) == [sources_digest(variant), _sha256(path)])
 
 
-def build(variant: str) -> int:
-    """Compiles a variant and puts it into the package; the exit status of cargo."""
-    digest = sources_digest(variant)
-    say(f"compiling the native prover ({variant}); the first time takes some minutes")
-    began = time.monotonic()
-    environment = {
+def environment(variant: str) -> dict[str, str]:
+    """What cargo is called with for a variant."""
+    return {
         **os.environ,
         "CARGO_TARGET_DIR": str(NATIVE / "target" / variant),
         "RUSTFLAGS": " ".join(filter(None, (X86.get(variant, ""), _link_flags()))),
         "INFERPROOF_SOURCES": examined(),
     }
+
+
+def build(variant: str) -> int:
+    """Compiles a variant and puts it into the package; the exit status of cargo."""
+    digest = sources_digest(variant)
+    say(f"compiling the native prover ({variant}); the first time takes some minutes")
+    began = time.monotonic()
     command = ["cargo", "build", "--release", "--locked", "--package", "inferproof-python"]
-    status = subprocess.run(command, cwd=NATIVE, env=environment, check=False).returncode
+    own = environment(variant)
+    status = subprocess.run(command, cwd=NATIVE, env=own, check=False).returncode
     if status != 0:
         say(f"cargo failed; see the lines above. {HOW}")
         return status

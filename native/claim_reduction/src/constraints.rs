@@ -9,7 +9,6 @@ use crate::linear::{About, Claim, separable};
 use crate::plan::{Column, Constraint, Difference, Form, Limb, Plan, Rescale, Role};
 use crate::products::scaled_axis;
 use crate::protocol_role::{Place, ProtocolRole, Rejected, Witness};
-use crate::rescaling::Bound;
 use crate::shape::{coordinates, equal, indicator, indicator_of};
 use commitment::columns::evaluate;
 use graph::Graph;
@@ -134,10 +133,9 @@ impl<V: Value> Node<'_, V> {
                 upper,
                 held,
             } => {
-                let (lo, hi) = rescale.range;
-                let bounds = [(lower, lo, false), (upper, hi, true)];
-                let bounds = bounds.map(|(limbs, end, upper)| Bound { limbs, end, upper });
-                self.saturated(protocol, *column, bounds, held.as_ref(), &point, state)?
+                let limbs = [lower, upper].map(Vec::as_slice);
+                let (range, held) = (rescale.range, held.as_ref());
+                self.saturated(protocol, (*column, limbs), range, held, &point, state)?
             }
         };
         let raised = self.number(&rescale.remainder, &point, state)?;

@@ -188,8 +188,8 @@ impl<V: Value> Node<'_, V> {
     pub(crate) fn saturated<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
-        column: usize,
-        [lower, upper]: [Bound<'_>; 2],
+        (column, [lower, upper]): (usize, [&[Limb]; 2]),
+        (lo, hi): (i32, i32),
         held: Option<&Held>,
         point: &[Extension],
         state: &mut State<V>,
@@ -199,6 +199,8 @@ impl<V: Value> Node<'_, V> {
             return Err(Rejected::Short);
         };
         state.column(column, point.to_vec(), y.clone());
+        let bounds = [(lower, lo, false), (upper, hi, true)];
+        let [lower, upper] = bounds.map(|(limbs, end, upper)| Bound { limbs, end, upper });
         let mut quotient = y.clone();
         for bound in [&lower, &upper] {
             if !bound.limbs.is_empty() {
@@ -286,10 +288,10 @@ impl<V: Value> Node<'_, V> {
 }
 
 /// A bound that bites: the limbs of how far the result is from it plus how far the quotient is beyond it.
-pub(crate) struct Bound<'a> {
-    pub(crate) limbs: &'a [Limb],
-    pub(crate) end: i32,
-    pub(crate) upper: bool,
+struct Bound<'a> {
+    limbs: &'a [Limb],
+    end: i32,
+    upper: bool,
 }
 
 impl Bound<'_> {

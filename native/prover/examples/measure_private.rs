@@ -6,14 +6,16 @@
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
+use claim_reduction::Visibility;
 use commitment::{Profile, Writer};
 use graph::{Graph, Values, elements};
-use key::{Kind, Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
+use hiding::Secret;
+use key::{INPUTS, Kind, Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
 use prover::private::{Epoch, ProvingKey};
 use prover::{Phase, Watch};
 use std::cell::Cell;
 use timing::{median, nanoseconds, timed};
-use verifier::private::{Known, verify_knowing};
+use verifier::private::{Known, verify_knowing, verify_private_inputs};
 
 const STATEMENT: [u8; 32] = [7; 32];
 /// Verifications that one figure is the mean of.
@@ -79,6 +81,7 @@ fn main() {
         measure("private", &samples, prove, |public, proof| {
             verify_knowing(&read, &known, public, proof).unwrap();
         });
+        private_inputs(&key, &read, &samples);
         let one = epoch_of(&key, &epoch);
         let prove = |inputs: &[&[i32]], watch: Watch<'_>| {
             let run = key.run(inputs).unwrap();
@@ -90,6 +93,44 @@ fn main() {
             verifier::private::verify(&read, public, proof).unwrap();
         });
     }
+}
+
+/// The same for private inputs, whose tree is made anew for each proof as for a job's first attempt.
+fn private_inputs(key: &ProvingKey, read: &PrivateKey, samples: &[Inputs<'_>]) {
+    let first = key.begin_private(LINKS + 2, &mut |_| true).unwrap();
+    let epoch = if first.proves() {
+        first
+    } else {
+        first.begin_private(0, &mut |_| true).unwrap()
+    };
+    let security = read.security_of_private_inputs().unwrap();
+    let shape = read.proofs(Visibility::Private).unwrap().shape();
+    println!(
+        "  private inputs: {} proofs an epoch, inputs 2^{}, fresh 2^{}, {} queries, bits {:.1}",
+        epoch.openings(),
+        shape.variables(INPUTS).unwrap(),
+        shape.variables(0).unwrap(),
+        shape.queries(),
+        security.provable_bits
+    );
+    let (slot, root) = (Cell::new(0), Cell::new([0; 32]));
+    let prove = |inputs: &[&[i32]], watch: Watch<'_>| {
+        watch(Phase::Execute);
+        let committed = prover::private::Inputs::commit(read, inputs, &Secret([7; 32])).unwrap();
+        root.set(committed.root());
+        let run = key.run_private(inputs).unwrap();
+        let proof = epoch.prove_private(&run, (&committed, 0), STATEMENT, slot.get(), watch);
+        slot.set(slot.get() + 1);
+        (run.outputs().to_vec(), proof.unwrap())
+    };
+    let known = Known::default();
+    measure("hidden", samples, prove, |public, proof| {
+        let shown = Public {
+            inputs: &[],
+            ..*public
+        };
+        verify_private_inputs(read, &known, &root.get(), &shown, proof).unwrap();
+    });
 }
 
 /// Another epoch like this one.

@@ -6,11 +6,12 @@ mod models;
 
 use commitment::Profile;
 use hidden::{Case, case, lie_with};
-use hiding::{Context, Randomness};
+use hiding::{Context, Randomness, Secret};
 use key::Public;
 use liar::honest;
 use models::graphs::clamps;
 use models::{STATEMENT, integers, views};
+use prover::private::Inputs;
 use std::collections::{BTreeMap, BTreeSet};
 use transcript::{Extension, Transcript};
 use verifier::private::Proof;
@@ -52,8 +53,9 @@ fn pads(case: &Case, seed: u8) -> Vec<Extension> {
 
 #[test]
 fn each_element_is_sent_under_its_own_pad_and_under_no_other() {
-    for graph in [clamps(-40, 90), integers()] {
-        let case = case(graph, Profile::Default);
+    let private = case(clamps(-40, 90), Profile::Default).with_private_inputs([9; 32]);
+    let public = [clamps(-40, 90), integers()].map(|graph| case(graph, Profile::Default));
+    for case in public.into_iter().chain([private]) {
         let mut messages = None;
         for seed in 0..PROOFS {
             let proof = proved(&case, seed);
@@ -132,6 +134,38 @@ fn every_word_that_is_sent_changes_and_is_spread_evenly() {
         let any = case(integers(), profile);
         assert_eq!(constant(&any, &proofs), BTreeSet::new());
     }
+}
+
+#[test]
+fn every_word_changes_and_is_spread_evenly_where_inputs_are_private() {
+    for profile in Profile::COMMITTED {
+        let own = |seed| case(clamps(-40, 90), profile).with_private_inputs([seed; 32]);
+        let proofs: Vec<Proof> = (0..PROOFS).map(|seed| proved(&own(seed), seed)).collect();
+        assert_eq!(constant(&own(0), &proofs), BTreeSet::new());
+    }
+}
+
+/// What one commitment to inputs shows at the same challenges, in proofs of epochs of their own: leaves of the
+/// third tree at the same places, and values of its column of masks. So its openings are counted too.
+#[test]
+fn control_of_one_commitment_to_inputs_some_words_are_the_same() {
+    let own = || case(clamps(-40, 90), Profile::Default);
+    let first = own().with_private_inputs([9; 32]);
+    let cells = first
+        .proofs()
+        .inputs()
+        .unwrap()
+        .cells(&views(&first.inputs));
+    let proofs: Vec<Proof> = (0..PROOFS)
+        .map(|seed| {
+            let case = own().with_private_inputs([9; 32]);
+            // Keys differ, and with them what a secret makes: the tree is the first one's.
+            let inputs = Inputs::lying(first.key(), &views(&case.inputs), &Secret([9; 32]), &cells);
+            proved(&case.committed_to(inputs.unwrap()), seed)
+        })
+        .collect();
+    let expected = BTreeSet::from([("opening: leaves", 2), ("opening: values of masks", 0)]);
+    assert_eq!(constant(&first, &proofs), expected);
 }
 
 /// What one commitment to weights shows at the same challenges is the same each time: leaves at the same

@@ -595,8 +595,17 @@ mod _native {
             self.0.mode().name()
         }
 
-        fn security(&self) -> String {
-            self.0.security().to_json()
+        #[pyo3(signature = (private_inputs=false))]
+        fn security(&self, py: Python<'_>, private_inputs: bool) -> PyResult<String> {
+            let security = || {
+                if private_inputs {
+                    let key = self.0.private_key()?;
+                    let security = key.security_of_private_inputs();
+                    return Ok(security.map_err(Clone::clone)?.to_json());
+                }
+                Ok(self.0.security().to_json())
+            };
+            Ok(apart(py, security)?)
         }
 
         fn input_root<'py>(

@@ -1,6 +1,7 @@
 """The gauges of /metrics: true, cheap, and there when the database is not."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -13,12 +14,18 @@ from waiting import until
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.app.gauges import Gauges
+from inferproof.app.key_budgets import openings_left
 from inferproof.errors import Reason, Unavailable
 from inferproof.observability.metrics import Metrics
 from inferproof.protocol.lifecycle import FINAL
+from inferproof.proving.sumcheck.private_key import KeptKey, write_key
+from inferproof.storage.blobs.artifacts import LocalArtifacts
+from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.storage.ports.ledger import Figures
+from inferproof.storage.ports.models import ModelFilter
 from inferproof.storage.sql.figures import RESTING_S, FiguresReader
 from inferproof.testing.memory_store import open_stores
+from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 
@@ -191,6 +198,38 @@ async def test_retries_and_lost_leases_are_counted() -> None:
     found = shown(metrics)
     assert found["inferproof_retries_total", "STORAGE_FULL"] == 1
     assert found["inferproof_leases_lost_total", ""] == 1
+
+
+@dataclass(frozen=True)
+class Sold:
+    """What the figures ask of an active model."""
+
+    name: str
+    commitment: Digest
+
+
+class Models:
+    """Three active models: one with a budget, one without, one that is not here."""
+
+    async def list(self, _wanted: ModelFilter) -> list[Sold]:
+        return [
+            Sold(f"{name}@1.0.0", Digest(bytes([number]) * 32))
+            for number, name in enumerate(("private", "clear", "gone"))
+        ]
+
+
+async def test_openings_are_those_of_the_keys_of_active_models(tmp_path: Path) -> None:
+    models, artifacts = Models(), LocalArtifacts(tmp_path)
+    budgets = LocalOpeningBudgets(tmp_path / "records")
+    sold = await models.list(ModelFilter())
+    for each in sold[:2]:
+        (tmp_path / each.commitment.raw.hex()).mkdir()
+    key = Digest(bytes([9]) * 32)
+    write_key(artifacts.path(sold[0].commitment), KeptKey(key, 9, bytes(32)))
+    await budgets.register(key, 9)
+    await budgets.take(key)
+    left = await openings_left(models, artifacts, budgets)  # type: ignore[arg-type]
+    assert left == {"private@1.0.0": 7}
 
 
 def test_openings_are_shown_of_keys_with_a_budget_alone() -> None:

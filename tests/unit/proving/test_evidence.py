@@ -11,7 +11,15 @@ import pytest
 
 from inferproof.errors import MissingPart, Reason
 from inferproof.proving.sumcheck import evidence
-from inferproof.proving.sumcheck.evidence import FORMAT, NEEDED, evidence_gap, evidence_holds, gap
+from inferproof.proving.sumcheck.evidence import (
+    COUNTED,
+    FORMAT,
+    NEEDED,
+    PROOFS,
+    evidence_gap,
+    evidence_holds,
+    gap,
+)
 from inferproof.proving.sumcheck.library import library
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -42,7 +50,8 @@ def forgotten() -> Iterator[None]:
 
 def whole() -> dict[str, Any]:
     passed = {part: ["a test"] for part in NEEDED}
-    return {"format": FORMAT, "sources": SOURCES, "passed": passed}
+    figures = {part: {"proofs of each class": PROOFS} for part in COUNTED}
+    return {"format": FORMAT, "sources": SOURCES, "passed": passed, "figures": figures}
 
 
 def test_evidence_of_the_same_sources_holds() -> None:
@@ -73,6 +82,15 @@ def test_no_part_may_be_missing_or_empty(part: str) -> None:
     assert gap(found, SOURCES) == f"the evidence lacks a part: {part}"
     del found["passed"][part]
     assert gap(found, SOURCES) == f"the evidence lacks a part: {part}"
+
+
+@pytest.mark.parametrize("part", COUNTED)
+@pytest.mark.parametrize("figure", [{"proofs of each class": PROOFS - 1}, {}, 5, None])
+def test_too_few_proofs_are_no_evidence(part: str, figure: object) -> None:
+    found = whole()
+    found["figures"][part] = figure
+    assert gap(found, SOURCES) == f"the evidence rests on too few proofs: {part}"
+    assert gap(found | {"figures": None}, SOURCES) is not None
 
 
 def test_the_script_takes_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

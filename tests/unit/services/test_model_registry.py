@@ -9,6 +9,7 @@ import pytest
 from service_parts import CARD, PRICE, PROVIDER_KEY, Services, named_bundle
 
 from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, RequestRejected
+from inferproof.protocol.opening_budget import Budget, Range
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.services.models.submission import (
@@ -19,6 +20,7 @@ from inferproof.services.models.submission import (
 from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, STRANGER
+from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 
 NEWEST = ModelFilter(order=ModelOrder.NEWEST)
@@ -152,6 +154,29 @@ async def test_approving_another_compiled_model_is_refused(services: Services) -
     with pytest.raises(ArtifactRejected):
         await services.gateway.approve("sample@1.1.0")
     assert (await services.gateway.model("sample@1.1.0")).status is ModelStatus.PENDING
+
+
+async def test_a_model_whose_openings_are_counted_elsewhere_is_not_sold(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, store = Digest(bytes([1]) * 32), Digest(bytes([2]) * 32)
+    known = Budget(key, store)
+    system = services.world.system
+    monkeypatch.setattr(type(system), "budget", lambda *_: known, raising=False)
+    monkeypatch.setattr(type(system), "end_epochs", lambda _: None, raising=False)
+    await services.gateway.submit_model(*submission(version="1.1.0"))
+    with rejects(
+        Reason.OPENINGS_UNKNOWN,
+        f"nothing here counts the openings of key {key}, so they count as spent; prove where the "
+        "key was made, or bring openings from there: inferproof provider openings show DIR here "
+        "tells the store, give DIR --to STORE there writes them, accept FILE here counts them",
+        kind=Conflict,
+    ):
+        await services.gateway.approve("sample@1.1.0")
+    assert (await services.gateway.model("sample@1.1.0")).status is ModelStatus.PENDING
+    known = known.with_range(Range(store, 0, 9, 1))
+    approved = await services.gateway.approve("sample@1.1.0")
+    assert approved.status is ModelStatus.ACTIVE
 
 
 async def test_prices_in_a_token_of_other_decimals_are_refused(

@@ -16,8 +16,11 @@ use transcript::Drawn;
 
 /// Samples of each class in the short form.
 const SHORT: usize = 512;
-/// Those of the evidence.
-const LONG: usize = 10_000;
+/// Those of the evidence, which counts from this number on; `EVIDENCE_PROOFS` tries it with fewer.
+fn long() -> usize {
+    std::env::var("EVIDENCE_PROOFS").map_or(10_000, |count| count.parse().unwrap())
+}
+
 /// Samples of each class of a control.
 const CONTROL: usize = 128;
 /// Positions whose values are kept.
@@ -278,13 +281,13 @@ fn classes_cannot_be_told_apart_by_some_proofs_with_frozen_challenges() {
 #[test]
 #[ignore = "minutes: make evidence"]
 fn classes_cannot_be_told_apart_by_ten_thousand_proofs_with_own_challenges() {
-    indistinguishable(Challenges::Own, LONG);
+    indistinguishable(Challenges::Own, long());
 }
 
 #[test]
 #[ignore = "minutes: make evidence"]
 fn classes_cannot_be_told_apart_by_ten_thousand_proofs_with_frozen_challenges() {
-    indistinguishable(Challenges::Frozen, LONG);
+    indistinguishable(Challenges::Frozen, long());
 }
 
 /// What shows without a kind of mask, by field.

@@ -5,8 +5,8 @@ another, parameters as the elements of all that it has. Every function lets go o
 lock while it works.
 
 Loading the module tells glibc to keep up to 512 MiB of the memory that is given back to it, in the
-whole process, so that the next proof finds it (docs/measurements.md, entry 37). Other C libraries
-are left as they are.
+whole process, so that the next proof finds it (docs/measurements.md, entries 37 and 50). Other C
+libraries are left as they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -104,14 +104,28 @@ class PrivateKey:
     def openings(self) -> int:
         """How many openings its commitment serves, with the one that is left for rotation."""
 
-    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> PrivateExecution:
-        """One run of the graph."""
+    def execute(
+        self, inputs: Sequence[npt.NDArray[np.int32]], secret: bytes | None = None
+    ) -> PrivateExecution:
+        """One run of the graph; with a secret of 32 bytes one on private inputs, under their root.
 
-    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
+        KEY_UNSUPPORTED and other codes of keys where the graph has no plan for private inputs.
+        """
+
+    def input_root(self, inputs: Sequence[npt.NDArray[np.int32]], secret: bytes) -> bytes:
+        """As that of `VerifyingKey`."""
+
+    def begin(
+        self,
+        slot: int,
+        goes_on: Callable[[str], bool] | None = None,
+        private_inputs: bool = False,
+    ) -> Epoch:
         """An epoch, by the opening of this number of the key's commitment.
 
         It is for links where one key is to serve more proofs than its own openings come to, and
-        else for proofs. The caller has counted the slot before, and counts it once: SLOT_RANGE for
+        else for proofs, of private inputs where it is asked for. The caller has counted the slot
+        before, and counts it once: SLOT_RANGE for
         one that is not among `openings` or the last of them, OPENINGS_SPENT for one that this
         process has used. `goes_on` is called with the names of the phases commit and open.
         """
@@ -128,6 +142,9 @@ class PrivateExecution:
     def outputs(self) -> list[npt.NDArray[np.int32]]:
         """The graph's outputs."""
 
+    def input_root(self) -> bytes | None:
+        """The root of its inputs, where they are private."""
+
 class Epoch:
     """A commitment to the weights in memory, with the links that tie it to its key.
 
@@ -143,8 +160,20 @@ class Epoch:
     def proves(self) -> bool:
         """Whether it is opened by proofs; else by links, for epochs."""
 
-    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
-        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is such."""
+    def private_inputs(self) -> bool:
+        """Whether it is opened by proofs of private inputs."""
+
+    def begin(
+        self,
+        slot: int,
+        goes_on: Callable[[str], bool] | None = None,
+        private_inputs: bool = False,
+    ) -> Epoch:
+        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is such.
+
+        It is for proofs of private inputs where it is asked for, and EPOCH_KIND where the graph
+        has no plan for them.
+        """
 
     def prove(
         self,
@@ -152,11 +181,14 @@ class Epoch:
         statement: bytes,
         slot: int,
         goes_on: Callable[[str], bool] | None = None,
+        attempt: int = 0,
     ) -> bytes:
         """The proof of a run for a statement digest, with its links, by the opening of this number.
 
-        EPOCH_KIND where the epoch is for links, RUN_OTHER for a run of another key. A run is
-        proven once: RUN_SPENT. `goes_on` is called with the name of each phase that begins; False
+        EPOCH_KIND where the epoch is for links or for other inputs, RUN_OTHER for a run of another
+        key. Of private inputs it is the attempt of this number, counted by the caller for the job
+        that the secret was drawn for: SLOT_RANGE from 8 on. A run is proven once: RUN_SPENT.
+        `goes_on` is called with the name of each phase that begins; False
         cancels. They are commit, look up, reduce, relate, open.
         """
 
@@ -182,17 +214,32 @@ class VerifyingKey:
     def mode(self) -> str:
         """The mode that it names: clear, committed or private."""
 
-    def security(self) -> str:
-        """As the function `security`."""
+    def security(self, private_inputs: bool = False) -> str:
+        """As the function `security`; of proofs of private inputs where it is asked for.
+
+        KEY_UNSUPPORTED and other codes of keys where the graph has no plan for them,
+        INPUTS_PUBLIC_ONLY where the mode has none.
+        """
+
+    def input_root(self, inputs: Sequence[npt.NDArray[np.int32]], secret: bytes) -> bytes:
+        """The root of the commitment to private inputs that a secret of 32 bytes makes.
+
+        The payer computes it and holds it against the statement. EXECUTION for inputs that the
+        graph does not take; otherwise as `security`.
+        """
 
     def verify(
         self,
-        inputs: Sequence[npt.NDArray[np.int32]],
+        inputs: Sequence[npt.NDArray[np.int32]] | None,
         outputs: Sequence[npt.NDArray[np.int32]],
         statement: bytes,
         proof: bytes,
+        input_root: bytes | None = None,
     ) -> None:
         """Returns when the proof holds for these inputs, outputs and statement digest.
+
+        Where inputs are None it holds for some inputs in range under the root. Which of both it is
+        MUST come from the statement, not with the proof.
 
         A proof of mode private comes with its links; those that were checked are remembered.
         """

@@ -40,7 +40,7 @@ from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
 from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
-from inferproof.proving.sumcheck.notes import falls_short, notes, where
+from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, falls_short, notes, where
 from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
@@ -120,7 +120,11 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "agreement": told.agreement,
         "samples": told.ranged,
         "held_out": told.samples - told.ranged,
-        "notes": [*model.notes, *notes(told, layers)],
+        "notes": [
+            *model.notes,
+            *notes(told, layers),
+            *([] if key.kept is None else [PRIVATE_NOTE]),
+        ],
         "layers": [asdict(layer) for layer in layers],
         "trials": [],
     }
@@ -202,15 +206,19 @@ def _trial_proofs(
 ) -> list[Trial]:
     """Proofs for job zero: they show that the keys work, and what a proof costs."""
     samples = len(next(iter(calibration.values())))
+
+    def sample(number: int) -> Tensors:
+        taken = {name: array[number % samples] for name, array in calibration.items()}
+        return {name: values.astype(np.float32) for name, values in taken.items()}
+
     made: list[Trial] = []
+    if loaded.counted:
+        trial(loaded, sample(0))  # with the epochs that a process begins once
     began = time.perf_counter()
     for number in range(TRIALS):
         if made and time.perf_counter() - began > TRIAL_SECONDS:
             break
-        tensors: Tensors = {
-            name: array[number % samples].astype(np.float32) for name, array in calibration.items()
-        }
-        made.append(trial(loaded, tensors))
+        made.append(trial(loaded, sample(number)))
         report("measuring a proof", 0.8 + 0.2 * (number + 1) / TRIALS)
     return made
 

@@ -29,6 +29,9 @@ NEEDED = (
     "frozen challenges, words",
 )
 """Parts of the evidence, none of which may be missing."""
+COUNTED = ("distinguisher, own challenges", "distinguisher, frozen challenges")
+PROOFS = 10_000
+"""Proofs of each class that these must have seen."""
 
 
 def evidence_holds() -> bool:
@@ -60,11 +63,22 @@ def gap(evidence: dict[str, Any] | None, sources: str) -> str | None:
     for part in NEEDED:
         if not passed.get(part):
             return f"the evidence lacks a part: {part}"
+    for part in COUNTED:
+        if not _seen(evidence, part) >= PROOFS:
+            return f"the evidence rests on too few proofs: {part}"
     if not sources:
         return "the native module was built in another way than by scripts/native.py"
     if evidence.get("sources") != sources:
         return "prover, verifier or commitment have changed since the evidence was taken"
     return None
+
+
+def _seen(evidence: dict[str, Any], part: str) -> int:
+    """Proofs of each class; 0 where the figures do not say so."""
+    figures = evidence.get("figures")
+    found = figures.get(part) if isinstance(figures, dict) else None
+    count = found.get("proofs of each class") if isinstance(found, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _read(path: Path) -> dict[str, Any] | None:

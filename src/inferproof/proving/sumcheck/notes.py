@@ -12,6 +12,14 @@ _UNLIKE = 4.0
 """An error on held-out samples so many times the other one means that the ranges are too narrow."""
 
 
+PRIVATE_NOTE = (
+    "a proof shows the input, the outputs and what the key says (inspect --privacy); what it shows "
+    "beside is under one-time pads, and the evidence that this hides the weights is not complete. "
+    "Each process that proves takes an opening of the key, which are counted (provider openings)"
+)
+"""Of models of mode private."""
+
+
 def falls_short(report: Report) -> bool:
     """Whether the quantised model is so far from the float one that its provider is told why."""
     return report.relative_error > SHORT_ERROR or report.agreement < SHORT_AGREEMENT
