@@ -25,6 +25,8 @@ class Key(ABC, Generic[Proof]):
     protocol: ClassVar[bytes]
     mode: ClassVar[int]
     profiles: ClassVar[Container[int]]
+    hides_parameters: ClassVar[bool] = False
+    """Whether keys of the mode commit to parameters."""
 
     def __init__(self, data: bytes) -> None:
         self._source = source = Reader(data, "KEY_MALFORMED")
@@ -40,8 +42,8 @@ class Key(ABC, Generic[Proof]):
         self.pin = source.elements(source.unsigned(4))
         graph = source.rest()
         self.graph = g.decode(graph)
-        if self.graph.parameters:
-            raise Rejected("KEY_UNSUPPORTED", "this verifier takes no parameters")
+        if self.graph.parameters and not self.hides_parameters:
+            raise Rejected("KEY_UNSUPPORTED", "the mode commits to no parameters")
         self.digest = blake3(data)
         self._bare = blake3(head + graph)
 

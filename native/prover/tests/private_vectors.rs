@@ -6,7 +6,7 @@ mod models;
 
 use commitment::{Profile, Security};
 use graph::{Graph, Values};
-use hidden::{Case, drawn, lie, seeded, seeded_by};
+use hidden::{Case, drawn, lie, parameters, seeded, seeded_by};
 use hiding::Secret;
 use key::Kind;
 use liar::{code, honest, recount, swap_entry};
@@ -20,7 +20,7 @@ use transcript::{Base, Extension, Transcript};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/");
 
-fn vectors() -> [(&'static str, Graph, Profile); 8] {
+fn vectors() -> [(&'static str, Graph, Profile); 9] {
     [
         (
             "clamps-conservative",
@@ -32,6 +32,7 @@ fn vectors() -> [(&'static str, Graph, Profile); 8] {
         ("held-default", held(), Profile::Default),
         ("integers-default", integers(), Profile::Default),
         ("linear-default", linear(), Profile::Default),
+        ("parameters-default", parameters(), Profile::Default),
         ("vision-conservative", vision(), Profile::Conservative),
         ("wide-default", wide(), Profile::Default),
     ]

@@ -120,6 +120,8 @@ class State:
     matrices: dict[int, MatrixClaim] = field(default_factory=dict)
     inputs: list[Claim] = field(default_factory=list)
     """One on each input, where they are private."""
+    parameters: dict[int, Claim] = field(default_factory=dict)
+    """One on each parameter, by its node."""
 
     def claim(self, tensor: int, claim: Claim) -> None:
         self.claims.setdefault(tensor, []).append(claim)

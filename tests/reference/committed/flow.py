@@ -111,7 +111,9 @@ class Flow:
             relations.relate(constraint)
         elif not self.plan.taken[place]:
             one = merged(self.state.messages, claims)
-            if one is not None:
+            if one is not None and node.op == g.PARAMETER:
+                self.state.parameters[place] = one
+            elif one is not None:
                 self._linear(node, one)
 
     def _value(self, place: int, claim: Claim) -> Element:

@@ -89,7 +89,7 @@ def known_nodes(graph: Graph, *, private: bool) -> list[bool]:
     """Of each node, whether its result depends on constants and public inputs only."""
     known = [not private] * len(graph.inputs)
     for node in graph.nodes:
-        own = node.op not in (g.LINEAR, g.CONV)
+        own = node.op not in (g.LINEAR, g.CONV, g.PARAMETER)
         known.append(own and all(known[number] for number in node.operands))
     return known[len(graph.inputs) :]
 
@@ -262,7 +262,7 @@ class _Maker:
         return Held(declared.lo, declared.hi, over, under)
 
     def _constraint(self, node: Node) -> Constraint | None:
-        if node.op in _REDUCED:
+        if node.op in _REDUCED or node.op == g.PARAMETER:
             return None
         if node.op == g.RESCALE:
             return self._rescale(node, None)

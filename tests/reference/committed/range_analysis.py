@@ -37,6 +37,9 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
     found: Held
     if plan.known[place]:
         found = node.out.lo, node.out.hi
+    elif node.op == g.PARAMETER:
+        # Nothing shows it to be in its range.
+        found = None
     elif constraint is not None:
         found = _of_constraint(graph, plan, before, constraint)
     else:

@@ -131,13 +131,13 @@ def check_declared(code: str, tensors: Sequence[g.Tensor], given: Tensors) -> No
 
 
 def all_read(graph: g.Graph, related: list[bool]) -> None:
-    """Raises: Rejected KEY_UNREAD where no output depends on a matrix."""
+    """Raises: Rejected KEY_UNREAD where no output depends on a matrix or parameter."""
     read = set(graph.outputs)
     for place, node in reversed(list(enumerate(graph.nodes))):
         own = len(graph.inputs) + place
         if own not in read and not related[place]:
-            if node.op in (g.LINEAR, g.CONV):
-                raise Rejected("KEY_UNREAD", f"matrix {node.weight}")
+            if node.op in (g.LINEAR, g.CONV, g.PARAMETER):
+                raise Rejected("KEY_UNREAD", f"the weights of node {place}")
             continue
         if node.op == g.ADD:
             pairs = zip(node.operands, node.coefficients, strict=True)

@@ -60,6 +60,12 @@ def _cells(own: Sequence[Block]) -> int:
     return sum(1 << block.variables for block in own)
 
 
+def columns_of(matrices: Sequence[Block], parameters: Sequence[Sequence[int]]) -> list[int]:
+    """The variables of the columns of blocks, and of parameters of these shapes; the half apart."""
+    shapes = [max(sum(map(log, shape)), _MIN_COLUMN) for shape in parameters]
+    return [block.variables for block in matrices] + shapes
+
+
 def served(shape: Shape) -> int:
     """How many openings the half of the weights' vector serves."""
     joined = 1 << shape.vectors[_WEIGHTS].fold
@@ -68,9 +74,9 @@ def served(shape: Shape) -> int:
     return (half - 1 - -(-DEGREE // joined)) // each
 
 
-def shape_of_links(weights: Sequence[Block], profile: str, openings: int) -> Shape:
+def shape_of_links(weights: Sequence[int], profile: str, openings: int) -> Shape:
     """The shape with the fewest rows that serve so many links. Raises: Rejected KEY_OPENINGS."""
-    own = [block.variables + 1 for block in weights]
+    own = [column + 1 for column in weights]
     cells = sum(1 << column for column in own)
     least = log(cells) - first_fold(log(cells))
     for rows in range(max(_LEAST_ROWS, least), _MAX_VECTOR - 1):
@@ -93,13 +99,13 @@ def inputs_beside(shapes: Sequence[Sequence[int]]) -> Other:
 
 def shape_of_proofs(
     fresh: Sequence[int],
-    weights: Sequence[Block],
+    weights: Sequence[int],
     profile: str,
     openings: int,
     inputs: Sequence[Other] = (),
 ) -> Shape:
     """The shape that serves so many proofs. Raises: Rejected KEY_OPENINGS."""
-    own = [block.variables + 1 for block in weights]
+    own = [column + 1 for column in weights]
     first = Shape(fresh, [Other(own, 0, sampled=False), *inputs], profile)
     for variables in count(first.vectors[_WEIGHTS].variables):
         if variables > _MAX_VECTOR:

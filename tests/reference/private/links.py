@@ -15,7 +15,6 @@ from reference.hiding.terms import Term, at_point, basis, cells, in_column, scal
 from reference.hiding.verifier import Verifier
 from reference.reader import Reader, Rejected, named
 from reference.transcript import Transcript
-from reference.weights import Block
 
 KEY, LINKS, PROOFS, PRIVATE_INPUTS = 1, 2, 3, 4
 OF_PROOFS = (PROOFS, PRIVATE_INPUTS)
@@ -29,7 +28,8 @@ class Shapes(Protocol):
 
     shapes: dict[int, Shape]
     openings: dict[int, int]
-    blocks: Sequence[Block]
+    columns: Sequence[int]
+    """Variables of the columns of blocks and parameters, the half apart."""
     own_kind: int
     """That of the epochs that its proofs open."""
 
@@ -98,7 +98,7 @@ def _checked(key: Shapes, parent: Commitment, link: Link) -> Commitment:
     transcript.absorb("link/child", described)
     half = transcript.point(child.variables - 1)
     transcript.absorb("link/fresh", link.fresh)
-    point = transcript.point(max(block.variables for block in key.blocks))
+    point = transcript.point(max(key.columns))
     alpha, factor = transcript.challenge(), transcript.challenge()
     transcript.absorb("link/value", canonical_elements([link.value]))
     beta = transcript.challenge()
@@ -127,10 +127,10 @@ def _weights(
 ) -> list[Term]:
     """c·v on a vector."""
     found = []
-    for column, (block, power) in enumerate(
-        zip(key.blocks, powers(alpha, len(key.blocks)), strict=True)
+    for column, (variables, power) in enumerate(
+        zip(key.columns, powers(alpha, len(key.columns)), strict=True)
     ):
-        own = point[len(point) - block.variables :]
+        own = point[len(point) - variables :]
         own = [*own[: vector.fold], ZERO, *own[vector.fold :]]
         found.append(in_column(vector, column, at_point(own, mul(factor, power))))
     return found

@@ -34,7 +34,8 @@ def _reduction(key: PrivateKey) -> int:
 def terms(key: PrivateKey) -> dict[str, float]:
     """log2 of each term."""
     variables = variables_of(key.products)
-    claims = key.claims + len(key.graph.weights) + len(key.plan.inputs)
+    hidden = len(key.graph.weights) + len(key.graph.parameters)
+    claims = key.claims + hidden + len(key.plan.inputs)
     outer = _lookups(key) | {
         "reduction: points, sumchecks and batching": _reduction(key),
         "relation: weights of the equations": variables,
@@ -59,7 +60,7 @@ def _links(key: PrivateKey, kind: int, name: str, count: int) -> dict[str, float
     shape = key.shapes[kind]
     parent = first_code(shape).candidates
     child = max(first_code(own).candidates for own in key.shapes.values())
-    degree = max(block.variables for block in key.blocks) + len(key.blocks)
+    degree = max(key.columns) + len(key.columns)
     found = {
         "point of the weights": log2(degree) + child - FIELD,
         "value under its mask": parent + child - FIELD,

@@ -20,6 +20,7 @@ from reference.hiding.verifier import Verifier
 from reference.keys import Key, Tensors
 from reference.private.layout import (
     blocks,
+    columns_of,
     cut,
     inputs_beside,
     linear_in_pads,
@@ -72,6 +73,7 @@ class PrivateKey(Key[Proof]):
     protocol = b"inferproof sumcheck 1 private"
     mode = 3
     profiles = COMMITTED_PROFILES
+    hides_parameters = True
     own_kind: ClassVar[int] = PROOFS
 
     def __init__(self, data: bytes) -> None:
@@ -92,8 +94,9 @@ class PrivateKey(Key[Proof]):
         fresh += cut(5 * self.pads)
         profile = PROFILES[self.profile]
         self.blocks = blocks(self.graph.weights)
+        self.columns = columns_of(self.blocks, [node.out.shape for node in self.graph.parameters])
         self.shapes = {
-            kind: shape_of_links(self.blocks, profile, own)
+            kind: shape_of_links(self.columns, profile, own)
             for kind, own in self.openings.items()
             if kind != PROOFS and own
         }
@@ -106,7 +109,7 @@ class PrivateKey(Key[Proof]):
         self.openings = {kind: source.unsigned(4) for kind in (KEY, LINKS, PROOFS)}
 
     def _shape_of_proofs(self, fresh: list[int], profile: str) -> Shape:
-        return shape_of_proofs(fresh, self.blocks, profile, self.openings[PROOFS])
+        return shape_of_proofs(fresh, self.columns, profile, self.openings[PROOFS])
 
     @property
     def commitment(self) -> Commitment:
@@ -179,6 +182,7 @@ class PrivateKey(Key[Proof]):
             claim.vanishes(form)
         claim.columns(state, counts)
         claim.matrices(state)
+        claim.parameters(state)
         claim.inputs(state)
         claim.bound(epoch)
         forms, value = claim.end()
@@ -197,7 +201,7 @@ class PrivateInputKey(PrivateKey):
         inputs = [inputs_beside([tensor.shape for tensor in self.graph.inputs])]
         most = self.openings[PROOFS]
         least = min(most, _LEAST_PROOFS)
-        shape = shape_of_proofs(fresh, self.blocks, profile, least, inputs)
+        shape = shape_of_proofs(fresh, self.columns, profile, least, inputs)
         self.openings[PRIVATE_INPUTS] = min(served(shape), most)
         return shape
 
@@ -249,6 +253,16 @@ class Joined:
                 point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
                 term = at_point(point, mul(power, weight))
                 self._forms[1].append(in_column(vector, column, term))
+
+    def parameters(self, state: State) -> None:
+        """The claims on parameters, one on each, in the order of their nodes."""
+        vector = self._key.shape.vectors[1]
+        claims = [state.parameters[node] for node in sorted(state.parameters)]
+        for column, claim in enumerate(claims, len(self._key.blocks)):
+            power = self.vanishes(sub(ZERO, claim.value))
+            point = front(claim.point, self._key.columns[column])
+            point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
+            self._forms[1].append(in_column(vector, column, at_point(point, power)))
 
     def inputs(self, state: State) -> None:
         """The claims on private inputs, one on each."""

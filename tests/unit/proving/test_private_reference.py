@@ -76,7 +76,7 @@ def key_of(name: str) -> PrivateKey:
 
 def test_there_are_vectors_of_both_profiles() -> None:
     assert {vector.key[13] for vector in VECTORS.values()} == {1, 2}
-    assert len(VECTORS) == 8
+    assert len(VECTORS) == 9
 
 
 @each_vector
