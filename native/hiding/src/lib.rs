@@ -87,6 +87,7 @@ pub use opening::Opening;
 pub use prove::ProveError;
 pub use randomness::{Context, NoEntropy, Randomness, Secret};
 pub use rejection::Rejected;
+pub use schedule::first_fold;
 #[cfg(any(test, feature = "audit"))]
 pub use schedule::with_queries;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};

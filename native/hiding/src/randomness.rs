@@ -91,7 +91,7 @@ impl Randomness {
         Self::derived(PURPOSE, entropy, context)
     }
 
-    /// Of these bytes no other masks are made.
+    /// 32 bytes of the stream, which ends with them.
     pub fn secret(mut self) -> Secret {
         let mut bytes = [0; 32];
         self.stream.fill(&mut bytes);

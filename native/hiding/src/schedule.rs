@@ -63,7 +63,7 @@ pub(crate) struct Schedule {
 }
 
 /// Variables that the first fold takes of the largest vector.
-pub(crate) const fn first_fold(variables: usize) -> usize {
+pub const fn first_fold(variables: usize) -> usize {
     match variables {
         0..=21 => 6,
         22..=23 => 7,

@@ -6,7 +6,7 @@ use crate::pads::{LEAST, cut};
 use claim_reduction::padded;
 use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
-use hiding::{Shape, Vector};
+use hiding::{Shape, Vector, first_fold};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
@@ -14,8 +14,6 @@ use transcript::{Base, Extension};
 const LEAST_ROWS: usize = 7;
 /// Bits of the number of its columns at least.
 const LEAST_COLUMNS: usize = 2;
-/// Bits of the number of its columns at most, which the smallest column has to have and one more.
-const MOST_FOLD: usize = 8;
 
 /// The vector of weights, in the shape of an opening; the fresh one is number 0.
 pub const WEIGHTS: usize = 1;
@@ -82,7 +80,8 @@ impl Weights {
         let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
         let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
         let least = Place::whole(taken, 0);
-        let first = least.saturating_sub(MOST_FOLD).max(LEAST_ROWS);
+        // Leaves are not to be larger than those that proofs open.
+        let first = least.saturating_sub(first_fold(least)).max(LEAST_ROWS);
         for rows in first..=MAX_VARIABLES {
             let whole = least.max(rows + LEAST_COLUMNS);
             if whole > MAX_VARIABLES {

@@ -10,7 +10,7 @@
 //! | `committed` | proofs of the mode in which columns are committed to; it is experimental |
 //! | `error` | why there is no proof |
 //! | `model` | a key with what its proofs are made from |
-//! | `private` | proofs that show nothing but their statement; only tests use it yet |
+//! | `private` | proofs that show nothing but their statement, and the epochs that they open |
 //! | `proving_key` | committing, running, proving |
 //! | `session` | what a proof is asked for with, and its phases, which a caller may follow and stop |
 //!

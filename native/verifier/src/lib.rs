@@ -6,13 +6,14 @@
 //!
 //! The caller chooses key, inputs, outputs and statement; the proof decides nothing but itself.
 //! There is no unsafe code here and no panic: every rejection is a [`Rejection`] with a stable
-//! code. `specs/sumcheck-proof.md` and `specs/committed-mode.md` are the normative texts.
+//! code. `specs/sumcheck-proof.md`, `specs/committed-mode.md` and `specs/private-mode.md` are the
+//! normative texts.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | `clear` | the mode in which results of contractions travel in the clear, its proof and its bytes |
 //! | `committed` | the mode in which columns are committed to, likewise; it is experimental |
-//! | `private` | the mode in which they are and nothing of them is shown; only tests use it yet |
+//! | `private` | the mode in which they are and nothing of them or of the weights is shown |
 //! | `rejection` | why a proof is rejected |
 //!
 //! # Soundness
@@ -20,9 +21,9 @@
 //! An accepted proof says that the outputs are those of the key's graph with the weights under the
 //! key's root. The caller MUST check that the key is the one of the model that it means (its digest), that
 //! inputs and outputs are those of its request and answer, that the statement binds what it wants bound, and
-//! that [`VerifyingKey::security`] has the bits that it asks for. Inputs and outputs are public. No mode
-//! hides anything by design: the clear one tells the results of contractions, openings of either tell field
-//! elements about weights and columns, and no zero knowledge is claimed.
+//! that [`VerifyingKey::security`] has the bits that it asks for. Inputs and outputs are public. The
+//! private mode alone hides anything: the clear one tells the results of contractions, and openings of it and of the
+//! committed one tell field elements about weights and columns.
 //!
 //! [`VerifyingKey::security`]: key::VerifyingKey::security
 #![forbid(unsafe_code)]

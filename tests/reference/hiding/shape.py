@@ -40,6 +40,11 @@ def _placed(variables: Sequence[int], least: int) -> tuple[list[Place], int]:
     return places, whole
 
 
+def first_fold(size: int) -> int:
+    """The variables that are folded first, of a largest vector of so many."""
+    return 6 if size <= 21 else 7 if size <= 23 else 8
+
+
 @dataclass(frozen=True)
 class Other:
     columns: list[int]
@@ -95,7 +100,7 @@ class Shape:
         columns = [list(fresh), *(other.columns for other in others)]
         size = max(13, *(_placed(own, 0)[1] for own in columns))
         while True:
-            self.rows = size - (6 if size <= 21 else 7 if size <= 23 else 8)
+            self.rows = size - first_fold(size)
             self._lay(fresh, others)
             needed = max(vector.variables for vector in self.vectors)
             if needed <= size:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count, product
 
 from reference.field import DEGREE, ZERO, Element, dot, equality, mul
-from reference.hiding.shape import Other, Shape, Vector
+from reference.hiding.shape import Other, Shape, Vector, first_fold
 from reference.hiding.terms import Term, basis, in_column
 from reference.layers import log
 from reference.reader import Rejected
@@ -13,7 +13,7 @@ from reference.weights import Block, parts
 _MIN_COLUMN = 8
 _MAX_VECTOR = 28
 _WEIGHTS = 1
-_LEAST_ROWS, _MOST_FOLD = 7, 8
+_LEAST_ROWS = 7
 _MAX_PARTS = 4
 _MAX_BLOCKS = 2048
 
@@ -68,7 +68,8 @@ def shape_of_links(weights: Sequence[Block], profile: str, openings: int) -> Sha
     """The shape with the fewest rows that serve so many links. Raises: Rejected KEY_OPENINGS."""
     own = [block.variables + 1 for block in weights]
     cells = sum(1 << column for column in own)
-    for rows in range(max(_LEAST_ROWS, log(cells) - _MOST_FOLD), _MAX_VECTOR - 1):
+    least = log(cells) - first_fold(log(cells))
+    for rows in range(max(_LEAST_ROWS, least), _MAX_VECTOR - 1):
         variables = max(log(cells), rows + 2)
         if variables > _MAX_VECTOR:
             break
