@@ -277,7 +277,10 @@ mod _native {
             };
             let graph = Graph::decode(graph)?;
             let (key, secret) = prover::private::ProvingKey::new(graph, &values, profile)?;
-            Ok((key.private_key().encode(), secret))
+            let bytes = key.private_key().encode();
+            drop(key);
+            memory::give_back();
+            Ok((bytes, secret))
         };
         let (key, secret) = apart(py, commit)?;
         Ok((PyBytes::new(py, &key), PyBytes::new(py, &secret.0)))
@@ -397,7 +400,11 @@ mod _native {
         #[pyo3(signature = (slot, goes_on=None))]
         fn begin(&self, py: Python<'_>, slot: u64, goes_on: Option<Py<PyAny>>) -> PyResult<Epoch> {
             let asking = Asking(goes_on);
-            let begin = || Ok(self.0.begin(slot, &mut |phase| asking.goes_on(phase))?);
+            let begin = || {
+                let begun = self.0.begin(slot, &mut |phase| asking.goes_on(phase));
+                memory::give_back();
+                Ok(begun?)
+            };
             Ok(Epoch(apart(py, begin)?))
         }
 
@@ -406,7 +413,12 @@ mod _native {
             py: Python<'py>,
             slot: u64,
         ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-            let (links, secret) = apart(py, || Ok(self.0.rotate(slot)?))?;
+            let rotate = || {
+                let renewed = self.0.rotate(slot);
+                memory::give_back();
+                Ok(renewed?)
+            };
+            let (links, secret) = apart(py, rotate)?;
             Ok((PyBytes::new(py, &links), PyBytes::new(py, &secret.0)))
         }
     }
