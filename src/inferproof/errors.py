@@ -126,7 +126,10 @@ class Reason(Enum):
     MODEL_DUPLICATE_NAME = "the name {name} is defined twice"
     MODEL_UNDEFINED_NAME = "the graph uses {name}, which nothing defines"
     MODEL_CYCLE = "the graph runs in a circle through operator {op}"
-    MODEL_NO_INPUT = "the graph has no input"
+    MODEL_NO_INPUT = (
+        "the graph has no input, so that its output is always the same; export it with the values "
+        "that vary as inputs"
+    )
     MODEL_NO_OUTPUT = "the graph has no output"
     MODEL_OUTPUT_NOT_COMPUTED = "output {name} does not depend on any input"
     MODEL_OUTPUT_UNKNOWN = "the model has no output {name}; its outputs are: {known}"

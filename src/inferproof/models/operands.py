@@ -44,7 +44,7 @@ def check_operands(node: NodeProto, values: list[Array | None], limits: Limits) 
             # The library believes the number and writes beyond its lists.
             raise ModelRejected(
                 Reason.MODEL_SHAPES_DISAGREE,
-                op=shown(node.op_type),
+                op=located(node),
                 why=f"it has {len(node.output)} outputs, but says that it has {told}",
             )
     if node.op_type == "Einsum":

@@ -5,6 +5,8 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
+import re
+
 import numpy as np
 from onnx import (
     NodeProto,
@@ -25,6 +27,7 @@ from inferproof.models.definitions import DEFINED, definition, expanded_selectio
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
+from inferproof.models.naming import located
 from inferproof.models.operands import check_operands
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.outputs import settle
@@ -43,6 +46,8 @@ _INFERENCE_ERRORS = (
     IndexError,
     OverflowError,
 )
+
+_TYPE_REFUSED = re.compile(r"has unsupported type: (tensor\(\w+\))")
 
 # Function operators without a shape rule of their own in some opsets.
 _LIKE_FIRST_INPUT = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
@@ -286,7 +291,7 @@ class _Walk:
             )
         except _INFERENCE_ERRORS as error:
             raise ModelRejected(
-                Reason.MODEL_SHAPES_DISAGREE, op=shown(node.op_type), why=first_line(str(error))
+                Reason.MODEL_SHAPES_DISAGREE, op=located(node), why=_why(str(error))
             ) from None
 
     def _tree_outputs(self, node: NodeProto) -> dict[str, TypeProto]:
@@ -296,7 +301,7 @@ class _Walk:
         if len(shape) != 2:
             raise ModelRejected(
                 Reason.MODEL_SHAPES_DISAGREE,
-                op=shown(node.op_type),
+                op=located(node),
                 why="its input has not two dimensions",
             )
         check_trees(node, shape[1])
@@ -377,3 +382,14 @@ class _Walk:
         self.shaped.multiply_adds += multiply_adds(node, shapes)
         if self.shaped.multiply_adds > self.limits.multiply_adds:
             raise ModelRejected(Reason.MODEL_TOO_MUCH_WORK, limit=self.limits.multiply_adds)
+
+
+def _why(told: str) -> str:
+    """The library's message, or a plainer one with a way out where we know it."""
+    found = _TYPE_REFUSED.search(told)
+    if found is None:
+        return first_line(told)
+    return (
+        f"the file's operator set lets it take no {found[1]}, and runtimes refuse the file too; "
+        "export for a newer operator set, or cast before it"
+    )

@@ -456,7 +456,11 @@ def test_stored_tensors_that_nothing_uses_are_not_looked_at():
 
 def test_no_input():
     made = h.model([h.node("Constant", [], ["y"], value_float=1.0)], inputs=[])
-    with rejects(Reason.MODEL_NO_INPUT, "the graph has no input"):
+    with rejects(
+        Reason.MODEL_NO_INPUT,
+        "the graph has no input, so that its output is always the same; export it with the values "
+        "that vary as inputs",
+    ):
         parse(made)
 
 

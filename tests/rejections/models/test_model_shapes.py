@@ -194,7 +194,7 @@ def test_split_that_miscounts_its_outputs():
     made = h.model([h.node("Split", ["x"], ["y", "z"], num_outputs=3, axis=1)], opset=18)
     with rejects(
         Reason.MODEL_SHAPES_DISAGREE,
-        "the inputs of operator 'Split' do not fit together: "
+        "the inputs of operator 'Split' of node 'y' do not fit together: "
         "it has 2 outputs, but says that it has 3",
     ):
         parse(made)
@@ -239,8 +239,22 @@ def test_shapes_that_do_not_fit():
     made = h.model([h.node("MatMul", ["x", "w"], ["y"])], [h.weight("w", np.ones((5, 3)))])
     with rejects(
         Reason.MODEL_SHAPES_DISAGREE,
-        "the inputs of operator 'MatMul' do not fit together: "
+        "the inputs of operator 'MatMul' of node 'y' do not fit together: "
         "[ShapeInferenceError] Incompatible dimensions for matrix multiplication",
+    ):
+        parse(made)
+
+
+def test_a_type_that_the_operator_does_not_take():
+    made = h.model(
+        [h.node("Cast", ["x"], ["c"], to=TensorProto.INT8), h.node("MatMul", ["c", "w"], ["y"])],
+        [h.weight("w", np.ones((4, 3)), "i1")],
+    )
+    with rejects(
+        Reason.MODEL_SHAPES_DISAGREE,
+        "the inputs of operator 'MatMul' of node 'y' do not fit together: the file's "
+        "operator set lets it take no tensor(int8), and runtimes refuse the file too; export for "
+        "a newer operator set, or cast before it",
     ):
         parse(made)
 

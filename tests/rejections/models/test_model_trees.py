@@ -84,8 +84,8 @@ def test_a_branch_on_a_feature_that_is_not_there_is_refused(feature: int) -> Non
     asked.ints[2] = feature
     with rejects(
         Reason.MODEL_SHAPES_DISAGREE,
-        "the inputs of operator 'TreeEnsembleRegressor' do not fit together: a branch asks for "
-        f"feature {feature} (from 0) of 4",
+        "the inputs of operator 'TreeEnsembleRegressor' of node 'y' do not fit together: a branch "
+        f"asks for feature {feature} (from 0) of 4",
     ):
         parse(made)
 

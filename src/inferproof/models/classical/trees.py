@@ -9,6 +9,7 @@ import numpy.typing as npt
 from onnx import NodeProto
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.naming import located
 from inferproof.models.show import shown
 
 Ints = npt.NDArray[np.int64]
@@ -73,7 +74,7 @@ def check_trees(node: NodeProto, features: int) -> None:
         if beyond.size:
             raise ModelRejected(
                 Reason.MODEL_SHAPES_DISAGREE,
-                op=shown(node.op_type),
+                op=located(node),
                 why=f"a branch asks for feature {beyond[0]} (from 0) of {features}",
             )
     keys = Keys(trees, nodes)
