@@ -32,11 +32,11 @@ PROVER = ("--package", "inferproof-prover", "--test")
 WHOLE = (*PROVER, "private_evidence", "--")
 PARTS: dict[str, tuple[str, ...]] = {
     "simulated proofs, native verifier": (*WHOLE, "simulator::"),
-    "distinguisher, own challenges": (*WHOLE, "--include-ignored", "with_own_challenges"),
-    "distinguisher, frozen challenges": (*WHOLE, "--include-ignored", "with_frozen_challenges"),
+    "distinguisher, own challenges": (*WHOLE, "--ignored", "with_own_challenges"),
+    "distinguisher, frozen challenges": (*WHOLE, "--ignored", "with_frozen_challenges"),
     "controls of the distinguisher": (*WHOLE, "distinguisher::control"),
-    "ranks of whole proofs": (*WHOLE, "--include-ignored", "rank::"),
-    "ranks of openings": ("--package", "inferproof-hiding", "--lib", "--", "tests::rank"),
+    "ranks of whole proofs": (*WHOLE, "--ignored", "rank::"),
+    "ranks of openings": ("--package", "inferproof-hiding", "--lib", "--", "tests::rank", "salts"),
     "ranks of the relation proof": ("--package", "inferproof-relation", "--lib", "--", "uniform"),
     "attack by interpolation": (*PROVER, "private_interpolation"),
     "frozen challenges, words": (*PROVER, "private_frozen"),
