@@ -20,7 +20,7 @@ const SELDOM_WORK: usize = 18;
 /// log2 of leaves and of elements of first codes, and of leaves of later ones, that an opening is worth which is
 /// made seldom and is to be small.
 const SELDOM_LEAVES: usize = 21;
-const SELDOM_ELEMENTS: usize = 26;
+const SELDOM_ELEMENTS: usize = 24;
 const SELDOM_LATER: usize = 18;
 /// Halvings of a later code at least.
 const LEAST_LATER: usize = 3;

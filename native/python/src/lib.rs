@@ -287,7 +287,10 @@ mod _native {
             };
             let graph = Graph::decode(graph)?;
             let (key, secret) = prover::private::ProvingKey::new(graph, &values, profile)?;
-            Ok((key.private_key().encode(), secret))
+            let bytes = key.private_key().encode();
+            drop(key);
+            memory::give_back();
+            Ok((bytes, secret))
         };
         let (key, secret) = apart(py, commit)?;
         Ok((PyBytes::new(py, &key), PyBytes::new(py, &secret.0)))
@@ -437,10 +440,13 @@ mod _native {
             let asking = Asking(goes_on);
             let begin = || {
                 let mut goes_on = |phase| asking.goes_on(phase);
-                if private_inputs {
-                    return Ok(self.0.begin_private(slot, &mut goes_on)?);
-                }
-                Ok(self.0.begin(slot, &mut goes_on)?)
+                let begun = if private_inputs {
+                    self.0.begin_private(slot, &mut goes_on)
+                } else {
+                    self.0.begin(slot, &mut goes_on)
+                };
+                memory::give_back();
+                Ok(begun?)
             };
             Ok(Epoch(apart(py, begin)?))
         }
@@ -450,7 +456,12 @@ mod _native {
             py: Python<'py>,
             slot: u64,
         ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-            let (links, secret) = apart(py, || Ok(self.0.rotate(slot)?))?;
+            let rotate = || {
+                let renewed = self.0.rotate(slot);
+                memory::give_back();
+                Ok(renewed?)
+            };
+            let (links, secret) = apart(py, rotate)?;
             Ok((PyBytes::new(py, &links), PyBytes::new(py, &secret.0)))
         }
     }

@@ -120,7 +120,7 @@ class Shape:
         shape._lay(fresh, others)
         columns = [list(fresh), *(other.columns for other in others)]
         size = max(rows + 2, *(_placed(own, 0)[1] for own in columns))
-        shape._schedule(Aim(107, 18, max(2, min(8, 21 - rows, 26 - size)), 18))
+        shape._schedule(Aim(107, 18, max(2, min(8, 21 - rows, 24 - size)), 18))
         return shape
 
     def _begin(self, profile: str, others: Sequence[Other]) -> None:

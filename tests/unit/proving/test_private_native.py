@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
+from reference.private.soundness import terms
+from reference.private.verifier import PrivateKey
+from reference.reader import Rejected
 from reference.vectors import files, load
 
 if TYPE_CHECKING:
@@ -162,6 +165,31 @@ def test_a_key_that_is_renewed_keeps_its_identity(made: Made) -> None:
     proof = epoch.prove(execution, STATEMENT, 0)
     verifier = library().VerifyingKey(made.verifying_key)
     verifier.verify(made.inputs, execution.outputs(), STATEMENT, proof)
+
+
+def test_the_second_verifier_counts_the_same_of_keys_of_the_usual_size(made: Made) -> None:
+    key = PrivateKey(made.verifying_key)
+    report = json.loads(library().VerifyingKey(made.verifying_key).security())
+    told = {term["name"]: term["bits"] for term in report["terms"]}
+    own = terms(key)
+    assert own.keys() == told.keys()
+    for name, error in own.items():
+        # Of equations more are counted than there must be.
+        assert -error == pytest.approx(told[name], abs=3 if name.startswith("batching") else 0.011)
+
+
+@pytest.mark.slow
+def test_the_second_verifier_accepts_a_proof_of_the_usual_size(made: Made) -> None:
+    key = made.load()
+    execution = key.execute(made.inputs)
+    proof = key.begin(0).begin(0).prove(execution, STATEMENT, 0)
+    inputs = [own.tolist() for own in made.inputs]
+    outputs = [own.tolist() for own in execution.outputs()]
+    second = PrivateKey(made.verifying_key)
+    assert [link.kind for link in second.read(proof).links] == [2, 3]
+    second.verify(inputs, outputs, STATEMENT, proof)
+    with pytest.raises(Rejected, match="OPENING_INVALID"):
+        second.verify(inputs, outputs, bytes(32), proof)
 
 
 @pytest.mark.parametrize("profile", ["default", "conservative"])
