@@ -11,7 +11,7 @@ use hiding::Secret;
 use key::Kind;
 use liar::{code, honest, recount, swap_entry};
 use models::graphs::clamps;
-use models::{choices, everything, held, integers, linear, told, views, vision, wide};
+use models::{choices, everything, held, hex, integers, linear, told, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
 use prover::private::{Inputs, Lie, ProvingKey};
@@ -81,7 +81,7 @@ fn proofs_are_the_vectors() {
 fn stored_for_root(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
     let text = told(&case.key().encode(), &[], outputs, proof);
     let root = case.private.as_ref().unwrap().root();
-    let digits: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(&root);
     let shown = "\"inputs\": [],";
     assert_eq!(text.matches(shown).count(), 1);
     text.replace(shown, &format!("{shown}\n\"input_root\": \"{digits}\","))

@@ -352,7 +352,7 @@ pub fn told(key: &[u8], inputs: &[Vec<i32>], outputs: &[Vec<i32>], proof: &[u8])
     )
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
