@@ -261,20 +261,15 @@ def test_the_security_report_of_a_graph_is_that_of_its_key(compiled):
     assert caught.value.args == ("MODE", "there is no mode open")
 
 
-def test_the_private_mode_is_offered_by_no_name_and_by_no_key(compiled):
+def test_modes_that_there_are_not_are_refused(compiled):
     native, model = library(), compiled("lenet", "default")
     key = model.bundle.verifying_key
     with pytest.raises(native.NativeError) as caught:
-        native.security(native.VerifyingKey(key).graph(), "default", "private")
-    assert caught.value.args == ("MODE", "there is no mode private")
-    refusals = []
-    # That of the private mode, and one that is no mode's.
-    for mode in (3, 9):
-        with pytest.raises(native.NativeError) as caught:
-            native.VerifyingKey(key[:12] + bytes([mode]) + key[13:])
-        refusals.append(caught.value.args)
-    assert refusals[0] == refusals[1]
-    assert refusals[0][0] == "KEY_VERSION"
+        native.security(native.VerifyingKey(key).graph(), "default", "hidden")
+    assert caught.value.args == ("MODE", "there is no mode hidden")
+    with pytest.raises(native.NativeError) as caught:
+        native.VerifyingKey(key[:12] + bytes([9]) + key[13:])
+    assert caught.value.args[0] == "KEY_VERSION"
 
 
 def test_a_proof_for_another_job_or_provider_is_rejected(compiled, sumcheck_system):

@@ -183,7 +183,7 @@ def test_the_other_mode_is_another_model(
     _refused_by(other, file, bundle, sumcheck_system)
     # The first byte of a proof is its version, which each mode has its own of.
     proofs = {file.proof[0], _prove(sumcheck_system, tmp_path / "out", sumcheck_request).proof[0]}
-    assert proofs == {1, 3}
+    assert proofs == {1, 4}
     for version in proofs:
         relabelled = replace(file, proof=bytes([version]) + file.proof[1:])
         _refused_by(other, relabelled, bundle, sumcheck_system)

@@ -139,8 +139,9 @@ def test_openings_of_before_are_spent(source: Settings, target: Settings, tmp_pa
                 with rejects(
                     Reason.OPENINGS_COPIED,
                     f"the count of the openings of key {KEY} was copied here or brought back from "
-                    "a backup, so they count as spent; prove where it is counted, or bring a slice "
-                    "from there",
+                    "a backup, so they count as spent; prove where it is counted, or bring "
+                    "openings from there: inferproof provider openings show DIR here tells the "
+                    "store, give DIR --to STORE there writes them, accept FILE here counts them",
                     kind=Conflict,
                 ):
                     await SqlOpeningBudgets(after).take(KEY)

@@ -100,28 +100,22 @@ def _joined(b: Builder, nodes: list[g.Node | None], first: g.Node, second: g.Nod
     if not isinstance(first.op, g.Rescale):
         return None
     one, other = (b.values_of(op.multipliers).astype(np.int64) for op in (first.op, second.op))
-    held = _tensor(b, nodes, first.operands[0])
-    single = other.size == 1 and int(other[0]) >= 1
-    low, high = intervals.rescaled((held.lo, held.hi), one, first.op.shift)
-    cuts = low < first.lo or high > first.hi
-    if not single and (one.size != 1 or cuts):
+    if other.size != 1 or int(other[0]) < 1:
         return None
+    held = _tensor(b, nodes, first.operands[0])
     shift = first.op.shift + second.op.shift
-    products = one.reshape(-1) * other.reshape(-1)
+    products = one.reshape(-1) * int(other[0])
     while shift and not (products % 2).any():
         products, shift = products // 2, shift - 1
     reach = max(abs(held.lo), abs(held.hi)) * int(np.abs(products).max())
     if reach >= PRODUCT_LIMIT or shift > g.MAX_SHIFT:
         return None
-    clamp = second.lo, second.hi
-    if single:
-        # The clamp of the first, seen through the second, which is monotone.
-        low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
-        clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
+    # The clamp of the first, seen through the second, which is monotone.
+    low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
+    clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
     reached = intervals.rescaled((held.lo, held.hi), products, shift)
     low, high = (min(max(end, clamp[0]), clamp[1]) for end in reached)
-    axis = first.op.axis if single else second.op.axis
-    op = g.Rescale(b.constant(products), axis, shift)
+    op = g.Rescale(b.constant(products), first.op.axis, shift)
     return replace(first, op=op, lo=low, hi=high)
 
 
