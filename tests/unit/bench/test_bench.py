@@ -2,8 +2,8 @@
 
 import json
 import os
-import subprocess
 import resource
+import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
