@@ -20,9 +20,10 @@ from inferproof.types.digest import Digest
 
 FORMAT = "inferproof/private-key/1"
 PRIVATE_KEY = "private-key.json"
-MAX_BYTES = 4 * 2**20
-"""Sixteen links of some ten kilobytes each, in base64, and room."""
-_MAX_LINKS = 2 * 2**20
+MAX_BYTES = 16 * 2**20
+_MAX_LINKS = 8 * 2**20
+"""Fourteen links of keys, as many as rotations leave room for: of profile `conservative` they take
+some 300 kilobytes each, which base64 makes a third more."""
 _OWNER_ONLY = 0o600
 
 
