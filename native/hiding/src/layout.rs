@@ -2,8 +2,8 @@
 
 use crate::schedule::{Schedule, first_fold};
 use crate::shape::{
-    LEAF, LEAST_FOLD, MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Mask, PLANES, Shape,
-    ShapeError, Vector, VectorShape,
+    LEAF, LEAST_FOLD, MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_SELDOM_ROWS, MAX_VECTORS, Mask,
+    PLANES, Shape, ShapeError, Vector, VectorShape,
 };
 use commitment::{MAX_VARIABLES, MIN_VARIABLES, Place, Profile};
 
@@ -33,7 +33,7 @@ impl Shape {
         profile: Profile,
     ) -> Result<Self, ShapeError> {
         let variables = check(fresh, others)?.max(rows + LEAST_FOLD);
-        if variables > MAX_VARIABLES {
+        if variables > MAX_VARIABLES || rows > MAX_SELDOM_ROWS {
             return Err(ShapeError::TooLarge(0));
         }
         let openings = others.iter().map(|other| other.openings).max();

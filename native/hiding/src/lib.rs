@@ -90,7 +90,9 @@ pub use rejection::Rejected;
 pub use schedule::first_fold;
 #[cfg(any(test, feature = "audit"))]
 pub use schedule::with_queries;
-pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
+pub use shape::{
+    MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_SELDOM_ROWS, MAX_VECTORS, Shape, ShapeError, Vector,
+};
 #[cfg(any(test, feature = "audit"))]
 pub use simulator::Simulated;
 pub use soundness::Term;

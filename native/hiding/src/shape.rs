@@ -35,6 +35,8 @@ pub const MAX_COLUMNS: usize = 1 << 14;
 /// Bits of the number of columns of a vector at least: its mask masks two elements for each round in
 /// which its columns are folded, and those in which vectors meet need some.
 pub(crate) const LEAST_FOLD: usize = 2;
+/// log2 of the rows of an opening that is made seldom at most: with more, one of them has less than 104 bits.
+pub const MAX_SELDOM_ROWS: usize = 23;
 /// Openings that the tails of one vector are for.
 pub const MAX_OPENINGS: usize = 1 << 16;
 

@@ -6,7 +6,7 @@ use crate::pads::{LEAST, cut};
 use claim_reduction::padded;
 use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
-use hiding::{Shape, Vector, first_fold};
+use hiding::{MAX_SELDOM_ROWS, Shape, Vector, first_fold};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
@@ -82,7 +82,7 @@ impl Weights {
         let least = Place::whole(taken, 0);
         // Leaves are not to be larger than those that proofs open.
         let first = least.saturating_sub(first_fold(least)).max(LEAST_ROWS);
-        for rows in first..=MAX_VARIABLES {
+        for rows in first..=MAX_SELDOM_ROWS {
             let whole = least.max(rows + LEAST_COLUMNS);
             if whole > MAX_VARIABLES {
                 break;

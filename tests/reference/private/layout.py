@@ -16,6 +16,7 @@ from reference.weights import Block, parts
 _MIN_COLUMN = 8
 _MAX_VECTOR = 28
 _WEIGHTS = 1
+_MOST_ROWS = 23
 _LEAST_ROWS = 7
 _MAX_PARTS = 4
 _MAX_BLOCKS = 2048
@@ -79,7 +80,7 @@ def shape_of_links(weights: Sequence[int], profile: str, openings: int) -> Shape
     own = [column + 1 for column in weights]
     cells = sum(1 << column for column in own)
     least = log(cells) - first_fold(log(cells))
-    for rows in range(max(_LEAST_ROWS, least), _MAX_VECTOR - 1):
+    for rows in range(max(_LEAST_ROWS, least), _MOST_ROWS + 1):
         variables = max(log(cells), rows + 2)
         if variables > _MAX_VECTOR:
             break
