@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from inferproof.protocol.proof_mode import rest_on
+
 
 def __getattr__(name: str) -> Any:
     """`__version__`, read from the installed package when it is asked for: it takes a tenth of a
@@ -11,3 +13,12 @@ def __getattr__(name: str) -> Any:
     from importlib.metadata import version
 
     return version("inferproof")
+
+
+def _evidence() -> bool:
+    from inferproof.proving.sumcheck.evidence import evidence_holds
+
+    return evidence_holds()
+
+
+rest_on(_evidence)

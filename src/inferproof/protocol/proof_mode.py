@@ -4,6 +4,8 @@ Verifiers read the key and no word of the provider: what a receipt may say follo
 Source: specs/committed-mode.md, specs/private-mode.md.
 """
 
+from collections.abc import Callable
+
 from inferproof.types.proof import Assurance
 
 CLEAR = "clear"
@@ -13,10 +15,6 @@ COMMITTED = "committed"
 PRIVATE = "private"
 """What the proof shows is under one-time pads: of the weights and of what is computed, nothing but
 the outputs."""
-
-EVIDENCE_COMPLETE = False
-"""Whether the tests that proofs of the private mode hide what they are to hide have been run on
-these sources. Without them a build claims integrity alone, and says what is not shown yet."""
 
 SYSTEM = "sumcheck"
 _CODES = {1: CLEAR, 2: COMMITTED, 3: PRIVATE}
@@ -29,7 +27,30 @@ def mode_in(verifying_key: bytes) -> str | None:
     return _CODES.get(verifying_key[_PLACE]) if len(verifying_key) > _PLACE else None
 
 
+def rest_on(evidence: Callable[[], bool]) -> None:
+    """Lets what is claimed of the private mode rest on `evidence`, asked at each claim.
+
+    The package says so once, when it is imported. Evidence is of the native module's sources
+    (docs/adr/0038-evidence-of-privacy.md), of which rules as these know nothing.
+    """
+    global _evidence
+    _evidence = evidence
+
+
+def evidence_complete() -> bool:
+    """Whether the tests that proofs of the private mode hide what they are to hide have been run on
+    these sources. Without them a build claims integrity alone, and says what is not shown."""
+    return _evidence()
+
+
 def assurance_in(mode: str | None) -> Assurance:
     """What a verified proof of this mode gives."""
-    hides = mode == PRIVATE and EVIDENCE_COMPLETE
+    hides = mode == PRIVATE and evidence_complete()
     return Assurance.ZK_PRIVATE if hides else Assurance.ZK_INTEGRITY
+
+
+def _none() -> bool:
+    return False
+
+
+_evidence: Callable[[], bool] = _none

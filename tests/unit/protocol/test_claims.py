@@ -17,6 +17,7 @@ from inferproof.protocol.claims import (
     unshown_preprocessing,
 )
 from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.sumcheck import evidence
 from inferproof.testing.samples import SETTLED, Sample, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
@@ -100,17 +101,27 @@ def _keyed(mode: int, system: str = "sumcheck") -> VerifierBundle:
 def test_only_a_private_key_hides_weights_and_only_where_it_was_tried(
     monkeypatch: pytest.MonkeyPatch, bundle: VerifierBundle, complete: bool, expected: Assurance
 ) -> None:
-    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", complete)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: complete)
     assert assurance_of(bundle) is expected
 
 
-def test_no_build_claims_yet_that_weights_are_hidden() -> None:
-    assert not proof_mode.EVIDENCE_COMPLETE
+@pytest.mark.parametrize("found", [False, True])
+def test_what_is_claimed_follows_from_the_evidence_for_this_build(
+    monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    monkeypatch.setattr(evidence, "evidence_holds", lambda: found)
+    expected = Assurance.ZK_PRIVATE if found else Assurance.ZK_INTEGRITY
+    assert strongest_assurance("sumcheck") is expected
+
+
+def test_a_process_that_knows_of_no_evidence_claims_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_mode, "_evidence", proof_mode._none)
+    assert not proof_mode.evidence_complete()
     assert strongest_assurance("sumcheck") is Assurance.ZK_INTEGRITY
 
 
 def test_the_most_that_a_system_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof_mode, "EVIDENCE_COMPLETE", True)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: True)
     assert strongest_assurance("sumcheck") is Assurance.ZK_PRIVATE
     assert strongest_assurance("ezkl") is Assurance.ZK_INTEGRITY
     assert strongest_assurance("toy") is Assurance.COMMITMENT
