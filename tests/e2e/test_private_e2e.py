@@ -24,6 +24,7 @@ from inferproof.protocol.opening_budget import figures
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -130,8 +131,9 @@ def test_calls_are_paid_and_verified_and_each_start_begins_an_epoch(
         verified = verify_receipt(data, Policy(), installed_tools())
         assert len(verified.steps) == 12
         assert mode_of(verified.bundle.verifying_key) == PRIVATE
-        # Until the evidence that weights stay hidden is complete.
-        assert answer.receipt_file.receipt.assurance is Assurance.ZK_INTEGRITY
+        # As much as there is evidence for this build.
+        level = Assurance.ZK_PRIVATE if evidence_holds() else Assurance.ZK_INTEGRITY
+        assert answer.receipt_file.receipt.assurance is level
         assert read_key(model / "compiled").secret not in data
     data = second.receipt_file.proof
     assert data is not None
@@ -143,6 +145,7 @@ def test_calls_are_paid_and_verified_and_each_start_begins_an_epoch(
     assert refused.value.reason in (Reason.PROOF_INVALID, Reason.RECEIPT_PROOF_DIGEST)
 
 
+@pytest.mark.slow
 def test_a_rotated_key_is_opened_by_the_next_start_and_the_identity_stays(
     devnet: DevnetInfo, settings: Settings, model: Path
 ) -> None:
@@ -164,6 +167,7 @@ def test_a_rotated_key_is_opened_by_the_next_start_and_the_identity_stays(
         verify_receipt(encode_receipt_file(each.receipt_file), Policy(), installed_tools())
 
 
+@pytest.mark.slow
 def test_a_copy_on_another_machine_proves_nothing_until_it_is_given_openings(
     devnet: DevnetInfo,
     settings: Settings,
