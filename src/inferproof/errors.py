@@ -786,6 +786,17 @@ class Reason(Enum):
     JOB_CANCELLED = "the payer cancelled the job"
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
     CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
+    OPENING_REQUEST_SIGNATURE = (
+        "the request for the input's opening is not signed by the job's payer {payer}"
+    )
+    OPENING_REQUEST_TIME = (
+        "the request for the input's opening holds until {before}, and it is {now}; sign one that "
+        "ends within {limit} seconds from now"
+    )
+    OPENING_NONE = "the input of job {job} is not private, so there is no opening of it"
+    PRIVATE_INPUT_SALT = (
+        "the header {header} does not hold the request's salt, 0x and 64 lower-case hex digits"
+    )
     CANCEL_CLOSED = "this gateway lets no payer cancel a job"
     STREAMS_FULL = "too many event streams are open; ask for the job itself, or come back"
     IDEMPOTENCY_KEY_MALFORMED = "an Idempotency-Key is 16 to 128 letters, digits, - and _"
