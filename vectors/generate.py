@@ -34,6 +34,7 @@ from inferproof.protocol.commitments import (
     model_commitment,
     output_commitment,
     preprocessing_digest,
+    private_input_commitment,
     proof_digest,
     request_digest,
     weights_commitment,
@@ -47,6 +48,7 @@ from inferproof.protocol.encoding import (
     parse_canonical_json,
     tagged_digest,
 )
+from inferproof.protocol.input_opening import attempts_name, encode_input_opening
 from inferproof.protocol.opening import ModelOpening, PartOpening, encode_opening
 from inferproof.protocol.proof_file import decode_proof_file, statement_json
 from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
@@ -57,7 +59,7 @@ from inferproof.protocol.receipt import (
     receipt_struct,
 )
 from inferproof.protocol.signature import SigningKey
-from inferproof.protocol.statement import STATEMENT, statement_digest
+from inferproof.protocol.statement import PRIVATE_STATEMENT, STATEMENT, statement_digest
 from inferproof.protocol.transfer import TRANSFER_CLAIM, claim_digest, claim_job_id
 from inferproof.protocol.verifier_bundle import (
     encode_bundle,
@@ -75,6 +77,7 @@ from inferproof.testing.samples import (
     OUTPUTS,
     PAYER,
     PAYMENTS,
+    PRIVATE_REQUEST,
     SALT,
     Sample,
     TransferSample,
@@ -90,6 +93,7 @@ from inferproof.types.tensor import FixedTensor, TensorSpec
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = Sample()
+PRIVATE = Sample(request=PRIVATE_REQUEST)
 NAMED = sample_bundle(labels=("yes", "n\u00e9ant"))
 FILE = sample_receipt_file(SAMPLE)
 GRAPH = PartOpening(SAMPLE.bundle.parts.graph, keccak256(b"inferproof sample graph salt"))
@@ -324,6 +328,30 @@ def commitments() -> list[JsonObject]:
             "commitment": srs_digest(b"srs").hex,
         },
         {
+            "kind": "input-private",
+            "description": "a private input, by its root",
+            "proof_system": "sumcheck",
+            "root": _hex(keccak256(b"inferproof sample root")),
+            "commitment": private_input_commitment(
+                "sumcheck", Digest(keccak256(b"inferproof sample root"))
+            ).hex,
+        },
+        {
+            "kind": "input-attempts",
+            "description": "what attempts at a job are counted under, by the secret of its input",
+            "secret": _hex(SALT),
+            "commitment": attempts_name(SALT).hex,
+        },
+        {
+            "kind": "request-private",
+            "description": "a request for a private input",
+            "salt": _hex(PRIVATE.request.salt or b""),
+            "method": PRIVATE.request.method,
+            "path": PRIVATE.request.path,
+            "body": _hex(PRIVATE.request.body),
+            "commitment": PRIVATE.request_digest().hex,
+        },
+        {
             "kind": "input",
             "description": "one tensor, salted",
             "salt": _hex(SALT),
@@ -434,6 +462,39 @@ def statements() -> JsonObject:
         "domainSeparator": INFERPROOF_DOMAIN.hex,
         **_types(STATEMENT),
         "statements": entries,
+    }
+
+
+def private_statements() -> JsonObject:
+    statement = decode_proof_file(PRIVATE.proof()).statement
+    return {
+        "domain": {"name": "inferproof", "version": "1"},
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(PRIVATE_STATEMENT),
+        "statements": [
+            {
+                "description": "the sample statement, about a private input",
+                "statement": statement_json(statement),
+                "digest": statement_digest(statement).hex,
+            }
+        ],
+    }
+
+
+def private_receipts() -> JsonObject:
+    file = sample_receipt_file(PRIVATE)
+    return {
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(receipt_struct(PAYMENTS["exact"].form, private_input=True)),
+        "key": _key("gateway", GATEWAY),
+        "receipts": [
+            {
+                "description": "about a private input",
+                "receipt": _receipt(file.receipt),
+                "digest": receipt_digest(file.receipt, PAYMENTS).hex,
+                "signature": _hex(file.signature),
+            }
+        ],
     }
 
 
@@ -604,6 +665,12 @@ def documents() -> list[JsonObject]:
                 "the sample proof file, input hashed",
                 Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof(),
             ),
+            ("the sample proof file, input private", PRIVATE.proof()),
+            ("the opening of its input", encode_input_opening(PRIVATE.opening())),
+            (
+                "the sample receipt file about a private input",
+                encode_receipt_file(sample_receipt_file(PRIVATE)),
+            ),
             ("the sample verifier bundle", encode_bundle(SAMPLE.bundle)),
             ("the sample verifier bundle with labels", encode_bundle(NAMED)),
             ("a verifier bundle whose graph and weights can be opened", encode_bundle(HIDDEN)),
@@ -620,6 +687,8 @@ FILES = {
     "tensors.json": tensors,
     "commitments.json": commitments,
     "statement.json": statements,
+    "private_statement.json": private_statements,
+    "private_receipt.json": private_receipts,
     "quote.json": quotes,
     "authorization.json": authorizations,
     "receipt.json": receipts,

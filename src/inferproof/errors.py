@@ -241,6 +241,18 @@ class Reason(Enum):
     PROOF_INPUTS_SHAPE = "the inputs in the proof are not those that the model declares"
     PROOF_INPUT_COMMITMENT = "the input does not have the input commitment of the statement"
     PROOF_INPUT_VISIBILITY = "the model was compiled for {expected} input, the proof shows another"
+    PROOF_INPUT_SHOWN = (
+        "the proof is not about a private input: what it shows of the input, it shows to everyone, "
+        "and there is no opening of it"
+    )
+    PROOF_OTHER_OPENING = (
+        "the opening is for the input of job {got}, and does not belong to this proof of job "
+        "{expected}"
+    )
+    PROOF_OTHER_INPUT = (
+        "this input does not have the root that the statement names: the proof is about another "
+        "input, or the opening holds another secret"
+    )
     PROOF_INVALID = "the proof does not hold for its statement"
 
     # -- proof systems and compiled models (proving/) ------------------------------------------
@@ -346,6 +358,7 @@ class Reason(Enum):
     )
 
     # -- integer graphs (proving/sumcheck/) --------------------------------------------------
+    PRIVATE_INPUT_UNSUPPORTED = "the input cannot be private: {why}"
     VISIBILITY_UNSUPPORTED = (
         "proof system {system} shows its input; it cannot prove with {got} visibility, use public, "
         "or proof system ezkl"
@@ -668,6 +681,14 @@ class Reason(Enum):
     OPENINGS_DAMAGED = (
         "the count of openings in {path} cannot be read, so they count as spent: {why}"
     )
+    INPUT_ATTEMPTS_SPENT = (
+        "the private input of this job was opened {limit} times, as often as its secret hides it; "
+        "it is proven again as another job alone"
+    )
+    INPUT_ATTEMPTS_UNKNOWN = (
+        "nothing here counted how often the private input of this job was opened, and what is not "
+        "known counts as spent ({code}); it is proven again as another job alone"
+    )
     OPENINGS_COUNTED = "the openings of key {key} are counted already"
     SLICE_OTHER_STORE = "the slice of openings is for the store {taker}, and this is {store}"
     SLICE_USED = "openings {first} to {last} of key {key} were counted here before"
@@ -765,6 +786,17 @@ class Reason(Enum):
     JOB_CANCELLED = "the payer cancelled the job"
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
     CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
+    OPENING_REQUEST_SIGNATURE = (
+        "the request for the input's opening is not signed by the job's payer {payer}"
+    )
+    OPENING_REQUEST_TIME = (
+        "the request for the input's opening holds until {before}, and it is {now}; sign one that "
+        "ends within {limit} seconds from now"
+    )
+    OPENING_NONE = "the input of job {job} is not private, so there is no opening of it"
+    PRIVATE_INPUT_SALT = (
+        "the header {header} does not hold the request's salt, 0x and 64 lower-case hex digits"
+    )
     CANCEL_CLOSED = "this gateway lets no payer cancel a job"
     STREAMS_FULL = "too many event streams are open; ask for the job itself, or come back"
     IDEMPOTENCY_KEY_MALFORMED = "an Idempotency-Key is 16 to 128 letters, digits, - and _"

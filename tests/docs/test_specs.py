@@ -11,12 +11,16 @@ from inferproof.protocol.authorization import TRANSFER_WITH_AUTHORIZATION
 from inferproof.protocol.claims import INPUT_RANGE, PROVES_EXECUTION, derive_claims, proven_sentence
 from inferproof.protocol.eip712 import Struct
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.input_opening import ATTEMPTS_TAG
+from inferproof.protocol.input_opening import FORMAT as INPUT_OPENING_FORMAT
 from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
+from inferproof.protocol.proof_file import PRIVATE_FORMAT as PRIVATE_PROOF_FORMAT
 from inferproof.protocol.quote import QUOTE
 from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
+from inferproof.protocol.receipt import PRIVATE_FORMAT as PRIVATE_RECEIPT_FORMAT
 from inferproof.protocol.receipt import SETTLEMENT, receipt_struct
-from inferproof.protocol.statement import STATEMENT
+from inferproof.protocol.statement import PRIVATE_STATEMENT, STATEMENT
 from inferproof.protocol.transfer import TRANSFER_CLAIM
 from inferproof.protocol.verifier_bundle import FORMAT as BUNDLE_FORMAT
 from inferproof.testing.samples import PAYMENTS, SETTLED, Sample, TransferSample, sample_bundle
@@ -33,7 +37,8 @@ TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
 BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
 STRUCTS = [
-    *(STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
+    *(STATEMENT, PRIVATE_STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
+    receipt_struct(PAYMENTS["exact"].form, private_input=True),
     *(TRANSFER_CLAIM, *(receipt_struct(part.form) for part in PAYMENTS.values())),
 ]
 PREFIXES = (
@@ -80,9 +85,9 @@ def test_every_reason_in_the_text_exists() -> None:
 
 
 def test_every_reason_that_verification_gives_is_in_its_steps() -> None:
-    steps = _section(STATEMENT_MD, "Verification of a proof") + _section(
-        RECEIPT_MD, "Verification of a receipt"
-    )
+    sections = ("Verification of a proof", "Private inputs")
+    steps = "".join(_section(STATEMENT_MD, title) for title in sections)
+    steps += _section(RECEIPT_MD, "Verification of a receipt")
     named = _reasons(steps)
     for code in Reason.__members__:
         prefix = code.partition("_")[0]
@@ -139,15 +144,23 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
                     .replace("77", "⟨n⟩")
                 )
                 assert [claim.status.value, claim.source.value, reason] in rows[claim.name]
+            private = derive_claims(parts, settlement, sample.claims(), private_input=True)
+            assert [c.name for c in private] == [*rows]
+            for claim in private[1:3]:
+                told = [claim.status.value, claim.source.value, claim.reason]
+                assert told == next(each for each in rows[claim.name] if each[0] == "unknown")
 
 
 @pytest.mark.parametrize("parts", ALL_PARTS)
 def test_every_sentence_is_made_of_the_text(parts: ModelParts) -> None:
     text = _flat(_section(RECEIPT_MD, "Assurance"))
     for assurance in Assurance:
-        sentence = proven_sentence(assurance, parts)
+        shown, private = (
+            proven_sentence(assurance, parts, private_input=own) for own in (False, True)
+        )
         pieces = re.split(
-            rf"{parts.proof_system}|disclosed input|committed input|(?<=\.)(?= )", sentence
+            rf"{parts.proof_system}|disclosed input|committed input|(?<=\.)(?= )",
+            f"{shown} {private}",
         )
         for piece in pieces:
             assert piece.strip(" .,") in text, piece
@@ -164,10 +177,12 @@ def test_levels_statuses_and_sources_are_all_named() -> None:
 
 def test_tags_and_formats_are_those_of_the_code() -> None:
     tags = {value for name, value in vars(commitments).items() if name.endswith("_TAG")}
-    assert len(tags) == 11
-    for text in tags | {PROOF_FORMAT, BUNDLE_FORMAT, OPENING_FORMAT}:
+    assert len(tags) == 13
+    formats = {PROOF_FORMAT, PRIVATE_PROOF_FORMAT, BUNDLE_FORMAT, OPENING_FORMAT}
+    for text in tags | formats | {INPUT_OPENING_FORMAT, ATTEMPTS_TAG}:
         assert f"`{text}`" in STATEMENT_MD or f'"{text}"' in STATEMENT_MD
-    assert f"`{RECEIPT_FORMAT}`" in RECEIPT_MD
+    for text in (RECEIPT_FORMAT, PRIVATE_RECEIPT_FORMAT):
+        assert f"`{text}`" in RECEIPT_MD
 
 
 def test_the_files_named_in_the_text_exist() -> None:

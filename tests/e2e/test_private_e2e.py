@@ -2,27 +2,36 @@
 begins an epoch, and a copy elsewhere proves nothing."""
 
 import asyncio
+import base64
+import json
 import os
 import shutil
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from live_parts import settings_for
+from typer.testing import CliRunner
 
 from inferproof.app import key_budgets
 from inferproof.app.key_budgets import KeyBudget
 from inferproof.app.openings import local_openings, local_system
 from inferproof.app.publishing import install_model
 from inferproof.app.stores import open_stores
+from inferproof.cli.main import app
 from inferproof.client import Answer, Client
 from inferproof.client.tools import installed_tools
 from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.protocol.input_opening import encode_input_opening
 from inferproof.protocol.opening_budget import figures
+from inferproof.protocol.opening_request import opening_request_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
+from inferproof.protocol.signature import SigningKey
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
@@ -37,7 +46,7 @@ from inferproof.testing.tiny import compile_tiny
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
-from inferproof.verify.receipt import verify_receipt
+from inferproof.verify.receipt import StepStatus, verify_receipt
 
 pytestmark = pytest.mark.native
 NAME = "tiny-private"
@@ -210,3 +219,56 @@ def test_a_copy_on_another_machine_proves_nothing_until_it_is_given_openings(
     publish(devnet, settings, copy)
     assert counted(settings, copy).budget.left == 2
     bought(devnet, settings)
+
+
+def opening_asked(job: Digest, key: SigningKey) -> dict[str, object]:
+    """What asks for the opening of a job's input, signed by this key."""
+    before = int(time.time()) + 60
+    signature = key.sign(opening_request_digest(job, before))
+    return {"before": before, "signature": "0x" + signature.hex()}
+
+
+def test_a_private_input_is_bought_opened_and_compared(
+    devnet: DevnetInfo, settings: Settings, model: Path, tmp_path: Path
+) -> None:
+    publish(devnet, settings, model)
+    value = [[1.0, 2.0, 3.0]]
+    with (
+        LiveGateway(settings) as gateway,
+        Client(gateway.url, key=devnet.accounts.buyer, state=tmp_path / "state") as client,
+    ):
+        answer = client.infer(NAME, value, max_price="0.25", private_input=True)
+        public = client.infer(NAME, value, max_price="0.25")
+        asked = httpx.post(
+            f"{gateway.url}/v1/jobs/{answer.job_id}/opening",
+            json=opening_asked(answer.job_id, devnet.accounts.provider),
+        )
+    assert asked.status_code == 422
+    assert asked.json()["error"]["code"] == "OPENING_REQUEST_SIGNATURE"
+    assert answer.verified
+    assert answer.label == public.label == "yes"
+    assert answer.opening is not None
+    receipt = tmp_path / "receipt.json"
+    data = encode_receipt_file(answer.receipt_file)
+    receipt.write_bytes(data)
+    verified = verify_receipt(data, Policy(), installed_tools())
+    assert verified.proof.statement.private_input
+    assert verified.steps[10].status is StepStatus.NOT_APPLICABLE
+    # Nothing of the input is in it, where a public one's receipt has it all.
+    body = json.dumps({"input": value}, separators=(",", ":")).encode()
+    values = np.array(value, dtype=np.float32).tobytes()
+    for hidden in (body, values, answer.opening.secret):
+        for form in (hidden, hidden.hex().encode(), base64.b64encode(hidden)):
+            assert form not in data + (answer.receipt_file.proof or b"")
+    assert base64.b64encode(body) in encode_receipt_file(public.receipt_file)
+    assert base64.b64encode(values) in (public.receipt_file.proof or b"")
+
+    opening = tmp_path / "opening"
+    opening.write_bytes(encode_input_opening(answer.opening))
+    compare = ("verify", str(receipt), "--opening", str(opening), "--input")
+    found = CliRunner().invoke(app, [*compare, json.dumps(value), "--json"])
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["steps"][-1]["name"] == "input is yours"
+    other = CliRunner().invoke(app, [*compare, "[[1.0, 2.0, 4.0]]"])
+    assert other.exit_code == 1
+    assert "PROOF_OTHER_INPUT" in other.stderr

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from inferproof.errors import InferproofError, Rejection
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import parse_canonical_json
+from inferproof.protocol.input_opening import decode_input_opening, encode_input_opening
 from inferproof.protocol.opening import (
     ModelOpening,
     PartOpening,
@@ -31,6 +32,7 @@ from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
 from inferproof.proving.opening import axes_in
 from inferproof.testing.samples import (
     PAYMENTS,
+    PRIVATE_REQUEST,
     Sample,
     SampleChecker,
     sample_bundle,
@@ -44,6 +46,7 @@ from inferproof.verify.receipt import verify_receipt
 
 OPEN = Policy(minimum_assurance=Assurance.COMMITMENT)
 PROOF, BUNDLE, RECEIPT = Sample().proof(), encode_bundle(sample_bundle()), sample_receipt()
+PRIVATE = Sample(request=PRIVATE_REQUEST)
 HASHED = Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof()
 
 OPENING = encode_opening(
@@ -73,6 +76,17 @@ def _opening(data: bytes) -> ModelOpening:
 KINDS: dict[str, tuple[bytes, Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "proof": (PROOF, decode_proof_file, encode_proof_file),
     "hashed proof": (HASHED, decode_proof_file, encode_proof_file),
+    "private proof": (PRIVATE.proof(), decode_proof_file, encode_proof_file),
+    "input opening": (
+        encode_input_opening(PRIVATE.opening()),
+        decode_input_opening,
+        encode_input_opening,
+    ),
+    "private receipt": (
+        sample_receipt(PRIVATE),
+        partial(decode_receipt_file, parts=PAYMENTS),
+        encode_receipt_file,
+    ),
     "bundle": (BUNDLE, decode_bundle, encode_bundle),
     "opening": (OPENING, _opening, encode_opening),
     "receipt": (RECEIPT, partial(decode_receipt_file, parts=PAYMENTS), encode_receipt_file),
@@ -177,11 +191,11 @@ def test_fields_written_over_with_the_checksum_made_right(kind: str, data: st.Da
     except Rejection:
         return
     assert encode(read) == text
-    if kind == "proof":
+    if kind in ("proof", "private proof"):
         assert text == whole or _refused(
             lambda d: verify_proof(d, sample_bundle(), SampleChecker()), text
         )
-    if kind == "receipt":
+    if kind in ("receipt", "private receipt"):
         try:
             verify_receipt(text, OPEN, sample_tools())
         except InferproofError:

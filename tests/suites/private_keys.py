@@ -17,6 +17,8 @@ class FakeEpoch:
     number: int
     size: int
     for_proofs: bool
+    of_private: bool = False
+    attempts: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
 
     def name(self) -> bytes:
@@ -28,14 +30,27 @@ class FakeEpoch:
     def proves(self) -> bool:
         return self.for_proofs
 
-    def begin(self, slot: int, goes_on: object = None) -> "FakeEpoch":
+    def private_inputs(self) -> bool:
+        return self.of_private
+
+    def begin(self, slot: int, goes_on: object = None, private_inputs: bool = False) -> "FakeEpoch":
         assert not self.for_proofs
         self.key.opened(self, slot)
-        return self.key.epoch(self.key.proofs, for_proofs=True)
+        return self.key.epoch(self.key.proofs, for_proofs=True, of_private=private_inputs)
 
-    def prove(self, execution: Any, statement: bytes, slot: int, goes_on: object = None) -> bytes:
+    def prove(
+        self,
+        execution: Any,
+        statement: bytes,
+        slot: int,
+        goes_on: object = None,
+        attempt: int | None = None,
+    ) -> bytes:
         assert self.for_proofs
+        assert self.of_private == (attempt is not None)
         self.key.opened(self, slot)
+        if attempt is not None:
+            self.attempts.append(attempt)
         if self.key.fails:
             raise RuntimeError("the prover fails")
         return self.name() + slot.to_bytes(4, "big") + statement
@@ -64,15 +79,15 @@ class FakeKey:
         openings.register(Digest(self.name()), self.size)
         return self
 
-    def begin(self, slot: int, goes_on: object = None) -> FakeEpoch:
+    def begin(self, slot: int, goes_on: object = None, private_inputs: bool = False) -> FakeEpoch:
         self.opened(self, slot)
         if self.links:
             return self.epoch(self.links, for_proofs=False)
-        return self.epoch(self.proofs, for_proofs=True)
+        return self.epoch(self.proofs, for_proofs=True, of_private=private_inputs)
 
-    def epoch(self, size: int, *, for_proofs: bool) -> FakeEpoch:
+    def epoch(self, size: int, *, for_proofs: bool, of_private: bool = False) -> FakeEpoch:
         with self.lock:
-            made = FakeEpoch(self, len(self.epochs) + 1, size, for_proofs)
+            made = FakeEpoch(self, len(self.epochs) + 1, size, for_proofs, of_private)
             self.epochs.append(made)
             return made
 

@@ -1,5 +1,6 @@
 """A whole gateway on the cash chain and a proof system that only binds, stepped by hand."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from inferproof.app.openings import shared_openings
 from inferproof.errors import MissingPart, Reason
 from inferproof.payments.method import PaymentMethod, PaymentMethods, Presented
 from inferproof.payments.transfer import IncomingTransfer
@@ -19,9 +21,11 @@ from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
     bound_nonce,
     input_commitment,
+    private_input_commitment,
     request_digest,
 )
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.opening_request import opening_request_digest
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile, encode_proof_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import claim_digest
@@ -39,6 +43,8 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
+from inferproof.proving.input_attempts import take_attempt
+from inferproof.proving.openings import Openings, PassingOpenings
 from inferproof.services.event_bus import EventBus
 from inferproof.services.models.catalog import Catalog
 from inferproof.services.models.registry import Registry
@@ -53,6 +59,7 @@ from inferproof.services.orders.base import (
 from inferproof.services.orders.input_range import InputRange
 from inferproof.services.orders.intake import Intake
 from inferproof.services.orders.service import GatewayService
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.receipts.service import Receipts
 from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import CompiledModels, Compute
@@ -143,6 +150,9 @@ class BindingSystem(SampleChecker):
         self.bundle = bundle
         self.runs = self.proofs = self.checks = self.closed = 0
         self.beyond: int | None = None
+        self.openings: Openings = PassingOpenings()
+        self.secrets: list[bytes] = []
+        self.attempts: list[int] = []
         self.faults: list[BaseException] = []
         self.given_up: Cancelled | None = None
         self.change: Callable[[Statement], Statement] = lambda statement: statement
@@ -171,20 +181,38 @@ class BindingSystem(SampleChecker):
         self.before()
         if self.faults:
             raise self.faults.pop(0)
-        x = inputs["x"]
-        outputs = (FixedTensor("y", (1, 2), tuple(int(v * 2) for v in x[:2]), 0.5),)
+        commitment = input_commitment(salt, inputs)
+        return BindingExecution(self, self._ran(inputs, commitment, DisclosedInput(salt, inputs)))
+
+    def execute_private(
+        self,
+        model: Path,
+        inputs: Tensors,
+        secret: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> "BindingExecution":
+        self.before()
+        root = self.input_root(self.bundle, inputs, secret)
+        ran = self._ran(inputs, private_input_commitment(SYSTEM, root), None)
+        self.secrets.append(secret)
+        return BindingExecution(self, replace(ran, input_root=root), secret)
+
+    def _ran(self, inputs: Tensors, commitment: Digest, shown: DisclosedInput | None) -> Ran:
+        outputs = (FixedTensor("y", (1, 2), tuple(int(v * 2) for v in inputs["x"][:2]), 0.5),)
         self.runs += 1
-        ran = Ran(
+        return Ran(
             model_commitment=self.bundle.commitment,
             proof_system=SYSTEM,
-            input_commitment=input_commitment(salt, inputs),
+            input_commitment=commitment,
             outputs=outputs,
-            disclosed=DisclosedInput(salt, inputs),
+            disclosed=shown,
             input_hashes=None,
             load_s=0.001,
             run_s=0.002,
         )
-        return BindingExecution(self, ran)
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         self.checks += 1
@@ -201,9 +229,10 @@ class BindingSystem(SampleChecker):
 
 
 class BindingExecution:
-    def __init__(self, system: BindingSystem, ran: Ran) -> None:
+    def __init__(self, system: BindingSystem, ran: Ran, secret: bytes | None = None) -> None:
         self.system = system
         self.ran = ran
+        self.secret = secret
 
     def prove(
         self,
@@ -214,6 +243,10 @@ class BindingExecution:
         cancelled: Cancelled = never,
     ) -> Proof:
         statement = self.system.change(statement)
+        if self.secret is not None:
+            self.system.attempts.append(take_attempt(self.system.openings, self.secret))
+            if self.system.faults:
+                raise self.system.faults.pop(0)
         self.system.proofs += 1
         file = self.ran.file(statement, sample_proof(self.system.bundle, statement))
         return Proof(encode_proof_file(file), 0.008, 1.0)
@@ -296,6 +329,11 @@ class Services:
         signature = key.sign(cancellation_digest(job_id, before))
         return await self.gateway.cancel(job_id, before, signature)
 
+    async def open_input(self, job_id: Digest, key: SigningKey = PAYER, ahead: int = 60) -> bytes:
+        before = self.world.clock.now + ahead
+        signature = key.sign(opening_request_digest(job_id, before))
+        return await self.gateway.input_opening(job_id, before, signature)
+
     async def register(self) -> None:
         document, signature = build_submission(
             CARD, encode_bundle(self.world.system.bundle), 1234, PROVIDER_KEY
@@ -328,6 +366,9 @@ def build(world: World, stores: Stores) -> Services:
         exposure=world.exposure,
     )
     systems = systems_of(world.system)
+    loop = asyncio.get_running_loop()
+    world.system.openings = shared_openings(stores.openings, loop)(world.folder)
+    private_inputs = PrivateInputs(systems, stores.openings)
     blobs = LocalBlobs(world.folder / "blobs")
     artifacts = LocalArtifacts(world.folder / "artifacts")
     chain = CashChain(world.ledger, TREASURY, batch_size=world.batch_size)
@@ -355,6 +396,7 @@ def build(world: World, stores: Stores) -> Services:
         metrics=metrics,
         event_bus=event_bus,
         limits=Unlimited(),
+        private_inputs=private_inputs,
     )
     gateway = GatewayService(
         registry=registry,
@@ -404,6 +446,7 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
         metrics=metrics,
         event_bus=event_bus,
+        private_inputs=private_inputs,
     )
     return Services(world, stores, gateway, settler, worker, metrics, event_bus)
 

@@ -305,6 +305,21 @@ class Cancellation(Wire):
     )
 
 
+class OpeningRequest(Wire):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"before": 1767225900, "signature": f"0x{'1b' * 65}"}]},
+    )
+    before: int = Field(
+        description="When it ends, in Unix seconds: within 15 minutes from now.", ge=0, lt=2**53
+    )
+    signature: str = Field(
+        description="The payer's 65-byte EIP-712 signature over OpenInput(job, before).",
+        pattern="^0x[0-9a-f]{130}$",
+    )
+
+
 class StepView(Wire):
     number: int
     name: str

@@ -40,6 +40,7 @@ from inferproof.services.orders.base import Gateway, GatewaySettings
 from inferproof.services.orders.input_range import InputRange
 from inferproof.services.orders.intake import Intake
 from inferproof.services.orders.service import GatewayService
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.receipts.service import Receipts
 from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings, read_key, variable
@@ -168,6 +169,7 @@ def _gateway(
         metrics=metrics,
         event_bus=event_bus,
         limits=limits,
+        private_inputs=PrivateInputs(core.systems, stores.openings),
     )
     return GatewayService(
         registry=open_registry(stores, core.systems, terms),

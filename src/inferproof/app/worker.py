@@ -21,6 +21,7 @@ from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
 from inferproof.services.event_bus import EventBus
 from inferproof.services.heartbeat import Heartbeat
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.traced import traced
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
@@ -112,6 +113,7 @@ def start_worker(
         clock=clock,
         metrics=metrics,
         event_bus=event_bus,
+        private_inputs=PrivateInputs(systems, stores.openings),
         heartbeat=heartbeat,
     )
     return worker, started(worker.run(), "worker", stack)

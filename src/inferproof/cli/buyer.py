@@ -24,11 +24,12 @@ from inferproof.cli.gateway import ask, checked_url
 from inferproof.client import Answer, Client, Limits, MadeTransfer, Offer
 from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
 from inferproof.protocol.encoding import is_json_shallow, keccak256
+from inferproof.protocol.input_opening import encode_input_opening
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import format_units
-from inferproof.types.proof import Assurance
+from inferproof.types.proof import AskedVisibility, Assurance
 from inferproof.verify.policy import Policy
 
 MAX_INPUT_BYTES = 64 * 2**20
@@ -53,6 +54,20 @@ KeyFile = Annotated[
     typer.Option(
         envvar="INFERPROOF_BUYER_KEY_FILE",
         help="File with the paying key, 64 hex digits, readable by its owner only.",
+    ),
+]
+VisibilityOption = Annotated[
+    AskedVisibility,
+    typer.Option(
+        help="Of the input: public, or private (models of mode private; experimental): then "
+        "neither proof nor receipt shows it, and only you can open what they hold of it."
+    ),
+]
+OpeningOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the secret opening of a private input is written; the receipt's name with "
+        ".opening behind it without this."
     ),
 ]
 State = Annotated[
@@ -90,12 +105,19 @@ def models(
             print_table(_listed(answer))
 
 
-def quote(url: Url, model: Model, value: Input, as_json: JsonFlag = False) -> None:
+def quote(
+    url: Url,
+    model: Model,
+    value: Input,
+    visibility: VisibilityOption = AskedVisibility.PUBLIC,
+    as_json: JsonFlag = False,
+) -> None:
     """Ask what a call would cost. Nothing is paid and nothing is signed."""
     nobody = SigningKey(keccak256(b"inferproof/no-payer"))  # an offer needs no payer
     with failures(as_json=as_json):
         with Client(url, key=nobody, attempts=QUOTE_ATTEMPTS) as client:
-            offer = client.offer(model, read_input(value))
+            private = visibility is AskedVisibility.PRIVATE
+            offer = client.offer(model, read_input(value), private_input=private)
         if as_json:
             print_json(offer_json(offer))
             return
@@ -138,14 +160,21 @@ def call(
             "unused.",
         ),
     ] = None,
+    visibility: VisibilityOption = AskedVisibility.PUBLIC,
+    opening: OpeningOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Go as far as the limits and pay nothing.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Pay for one call, verify the proof, and keep the receipt."""
+    private = visibility is AskedVisibility.PRIVATE
+    if opening is not None and not private:
+        raise typer.BadParameter("--opening goes with --visibility private")
     with failures(as_json=as_json):
         check_writable(receipt)
+        if private:
+            check_writable(_opening_file(receipt, opening))
         made = _made(transfer, transfer_log)
         limits = Limits(
             budget=budget,
@@ -163,9 +192,15 @@ def call(
             progress("calling") as report,
         ):
             report("paying, proving, verifying", 0.5)
-            answer = client.infer(model, read_input(value), max_price=max_price, transfer=made)
-        _keep(answer, receipt, url)
-        _show_answer(answer, receipt, as_json=as_json)
+            answer = client.infer(
+                model,
+                read_input(value),
+                max_price=max_price,
+                transfer=made,
+                private_input=private,
+            )
+        _keep(answer, receipt, _opening_file(receipt, opening), url)
+        _show_answer(answer, receipt, _opening_file(receipt, opening), as_json=as_json)
 
 
 def resume(
@@ -175,6 +210,7 @@ def resume(
     receipt: Annotated[Path, typer.Option(help="Where the receipt is written.")] = Path(
         "receipt.json"
     ),
+    opening: OpeningOption = None,
     state: State = DEFAULT_STATE,
     as_json: JsonFlag = False,
 ) -> None:
@@ -187,8 +223,8 @@ def resume(
         ):
             report("asking again", 0.5)
             answer = client.resume(Digest.from_hex(job))
-        _keep(answer, receipt, url)
-        _show_answer(answer, receipt, as_json=as_json)
+        _keep(answer, receipt, _opening_file(receipt, opening), url)
+        _show_answer(answer, receipt, _opening_file(receipt, opening), as_json=as_json)
 
 
 def _made(transfer: str | None, log: int | None) -> MadeTransfer | None:
@@ -272,8 +308,14 @@ def _listed(answer: dict[str, Any]) -> Table:
     return table
 
 
-def _keep(answer: Answer, receipt: Path, url: str) -> None:
+def _opening_file(receipt: Path, opening: Path | None) -> Path:
+    return opening or receipt.with_name(receipt.name + ".opening")
+
+
+def _keep(answer: Answer, receipt: Path, opening: Path, url: str) -> None:
     try:
+        if answer.opening is not None:
+            write_file(opening, encode_input_opening(answer.opening), owner_only=True)
         write_file(receipt, encode_receipt_file(answer.receipt_file))
     except RequestRejected as error:
         where = f"{url.rstrip('/')}/v1/receipts/{answer.job_id}"
@@ -281,7 +323,7 @@ def _keep(answer: Answer, receipt: Path, url: str) -> None:
         raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=receipt, why=why) from None
 
 
-def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
+def _show_answer(answer: Answer, receipt: Path, opening: Path, *, as_json: bool) -> None:
     body = answer.receipt_file.receipt
     if as_json:
         print_json(
@@ -298,6 +340,7 @@ def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
                     body.settlement.transaction.hex if body.settlement.transaction else None
                 ),
                 "receipt": str(receipt),
+                "opening": str(opening) if answer.opening is not None else None,
                 "timings": answer.timings,
             }
         )
@@ -312,5 +355,10 @@ def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
         out.print(f"{plain(tensor.name)}: {values}{more}")
     out.print(f"paid {plain(body.payment.money)}, job {answer.job_id}")
     out.print(plain(body.proven))
+    if answer.opening is not None:
+        out.print(
+            "the input is private, and the proof is about it; its opening is in "
+            + plain(shlex.quote(str(opening)))
+        )
     shown = plain(shlex.quote(str(receipt)))
     out.print(f"receipt written to {shown}; check it with: inferproof verify {shown}")

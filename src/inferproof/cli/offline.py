@@ -2,6 +2,7 @@
 
 import os
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +23,11 @@ from inferproof.cli.console import (
     progress,
 )
 from inferproof.cli.files import check_writable, write_file
+from inferproof.cli.private_input import begun_or_again, inputs_of
 from inferproof.cli.samples import (
     Calibration,
     RangeOption,
     check_samples,
-    features_of,
     read_or_draw,
 )
 from inferproof.cli.verify import (
@@ -42,13 +43,12 @@ from inferproof.models.load import load_model
 from inferproof.models.variants import cut_samples
 from inferproof.protocol.labels import label_of
 from inferproof.protocol.opening_budget import Budget, Level
-from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import CompileReport, CompileRequest, OpeningCounter, SrsSource
-from inferproof.proving.execution import ProveRequest
+from inferproof.proving.execution import ProveRequest, private_executor
 from inferproof.proving.execution import prove as prove_run
 from inferproof.proving.selection import compiler_of
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
-from inferproof.types.proof import Visibility
+from inferproof.types.proof import AskedVisibility, Visibility
 
 Mode = Annotated[
     str | None,
@@ -190,6 +190,20 @@ def prove(
     salt: Annotated[
         str | None, typer.Option(help="The input's salt, 0x and 64 hex digits; random without it.")
     ] = None,
+    visibility: Annotated[
+        AskedVisibility,
+        typer.Option(
+            help="Of the input: public, or private (sumcheck, mode private; experimental): then "
+            "the proof holds a commitment to it, which whoever has the opening compares."
+        ),
+    ] = AskedVisibility.PUBLIC,
+    opening: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the secret opening of a private input is written, for its payer; OUT with "
+            ".opening behind it without this. If it is there already, its job is proven once more."
+        ),
+    ] = None,
     repeat: Annotated[
         int, typer.Option(min=0, help="Prove N times after a warm-up and report medians.")
     ] = 0,
@@ -197,20 +211,37 @@ def prove(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a compiled model on an input and prove the answer."""
+    private = visibility is AskedVisibility.PRIVATE
+    if private and (salt or repeat):
+        raise typer.BadParameter("--salt and --repeat go with a public input")
+    if opening is not None and not private:
+        raise typer.BadParameter("--opening goes with --visibility private")
+    kept = opening or proof.with_name(proof.name + ".opening")
     with failures(as_json=as_json):
         model = model_for_input(artifact, lambda: read_arrays(inputs))
         bundle = read_bundle(model)
         specs = bundle.outputs
         check_writable(proof)
+        job = Digest.from_hex(job_id) if job_id else None
         request = ProveRequest(
             artifact=model,
-            inputs=_inputs(inputs, bundle),
-            job_id=Digest.from_hex(job_id) if job_id else Digest(os.urandom(32)),
+            inputs=inputs_of(inputs, bundle),
+            job_id=job or Digest(os.urandom(32)),
             provider=Address.from_hex(provider),
             salt=Digest.from_hex(salt).raw if salt else os.urandom(32),
             time_limit_s=time_limit,
         )
         with local_system(bundle.parts.proof_system) as prover:
+            if private:
+                own = begun_or_again(
+                    kept,
+                    bundle,
+                    private_executor(prover),
+                    request.inputs,
+                    job,
+                    local_openings(model),
+                )
+                request = replace(request, job_id=own.job_id, salt=own.secret, private_input=True)
             with progress("proving") as report:
                 first = prove_run(prover, request, report)
                 runs = [prove_run(prover, request, report) for _ in range(repeat)] or [first]
@@ -228,7 +259,8 @@ def prove(
         "proof_bytes": len(last.file),
         "peak_mb": max(r.peak_mb for r in runs),
         "job_id": request.job_id.hex,
-        "salt": "0x" + request.salt.hex(),
+        "salt": None if private else "0x" + request.salt.hex(),
+        "opening": str(kept) if private else None,
         "openings_left": None if budget is None else budget.left,
     }
     _note_low(budget, model)
@@ -241,6 +273,8 @@ def prove(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
             f"{result['peak_mb']:.0f} MB; written to {plain(proof)}"
         )
+        if private:
+            out.print(f"the input is private: its opening, for whoever paid, is in {plain(kept)}")
 
 
 def _note_low(budget: Budget | None, model: Path) -> None:
@@ -250,16 +284,6 @@ def _note_low(budget: Budget | None, model: Path) -> None:
             f"[yellow]note[/]: {budget.left:,} openings of the model's key are left; make a new "
             f"key of the same weights: inferproof provider rotate {plain(model)}"
         )
-
-
-def _inputs(path: Path, bundle: VerifierBundle) -> dict[str, Any]:
-    """The arrays of a file; for a model of texts what its steps make of them."""
-    arrays = read_arrays(path)
-    if bundle.preprocessing.get("kind") != "features":
-        return arrays
-    from inferproof.inference.preprocess.features import preprocess_features
-
-    return dict(preprocess_features(features_of(bundle.preprocessing), arrays))
 
 
 def prover_stdio(

@@ -9,6 +9,7 @@ from typing import Any
 from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.parts import need
+from inferproof.cli.private_input import read_opening
 from inferproof.cli.verify import print_security, security_json
 from inferproof.client.tools import installed_tools
 from inferproof.protocol.labels import label_of
@@ -16,8 +17,16 @@ from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
 from inferproof.types.receipt import ClaimStatus
 from inferproof.verify.policy import Policy
-from inferproof.verify.receipt import Step, StepStatus, VerifiedReceipt, verify_receipt
+from inferproof.verify.proof import check_own_input
+from inferproof.verify.receipt import (
+    Step,
+    StepStatus,
+    Tools,
+    VerifiedReceipt,
+    verify_receipt,
+)
 
+_YOURS = "it has the root that the statement names"
 _STATUS_COLOUR = {
     ClaimStatus.ASSERTED: "green",
     ClaimStatus.REFUTED: "red",
@@ -34,30 +43,48 @@ def verify(
     verifier: Path | None = None,
     on_chain: str | None = None,
     contract: Address | None = None,
+    own: tuple[str, Path] | None = None,
 ) -> None:
     """Verifies a receipt file and prints each step as it ends.
 
     `on_chain` is the JSON-RPC address of a node; `contract` that of the verifier contract,
-    whoever named it: it is recognised by its code.
+    whoever named it: it is recognised by its code. `own` are a private input, as it is called with,
+    and the file of its opening: whether the receipt is about it is one step more.
     Raises: typer.Exit(1) with reason and message for the first step that fails.
     """
     with failures(as_json=as_json):
         show = _quiet if as_json else _show
+        tools = installed_tools(isolated=True)
         verified = verify_receipt(
             read_file(path, MAX_BYTES),
             policy,
-            installed_tools(isolated=True),
+            tools,
             proof=read_file(proof, MAX_BYTES) if proof else None,
             verifier=read_file(verifier, MAX_BYTES) if verifier else None,
             on_step=show,
         )
         steps = [*verified.steps]
+        if own is not None:
+            _compare(verified, tools, *own)
+            steps.append(Step(len(steps) + 1, "input is yours", StepStatus.PASSED, _YOURS))
+            show(steps[-1])
         if on_chain is not None:
             steps += asyncio.run(_ask_chain(on_chain, contract, verified, len(steps), show))
         if as_json:
             print_json(_json(verified, steps))
         else:
             print_verified(verified)
+
+
+def _compare(verified: VerifiedReceipt, tools: Tools, value: str, opening: Path) -> None:
+    """Returns when the receipt is about this private input. Raises: as `check_own_input`."""
+    from inferproof.cli.buyer import read_input
+    from inferproof.client.client import body_of
+
+    bundle = verified.bundle
+    own = tools.preprocess(bundle.preprocessing, body_of(read_input(value)))
+    checker = tools.checker(bundle.parts.proof_system)
+    check_own_input(verified.proof, bundle, checker, own, read_opening(opening))
 
 
 def _quiet(_step: Step) -> None:

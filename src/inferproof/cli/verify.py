@@ -12,6 +12,7 @@ from inferproof.cli.compiled import bundle_for_proof
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.gateway import checked_url
+from inferproof.cli.private_input import inputs_of, read_opening
 from inferproof.client.tools import installed_checker
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.labels import label_of, names_of
@@ -20,7 +21,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor, TensorSpec
 from inferproof.verify.policy import MODES, PROFILES, Policy
-from inferproof.verify.proof import VerifiedProof, security_of, verify_proof
+from inferproof.verify.proof import VerifiedProof, check_own_input, security_of, verify_proof
 
 
 def register(app: typer.Typer) -> None:
@@ -109,9 +110,23 @@ def verify(
     attached_verifier: Annotated[
         Path | None, typer.Option("--verifier", help="The verifier bundle, likewise.")
     ] = None,
+    own_input: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            help="Your private input, to compare: an .npz with DIR and PROOF; with a receipt what "
+            "was called with, text, JSON or @FILE.",
+        ),
+    ] = None,
+    opening: Annotated[
+        Path | None,
+        typer.Option(help="With --input: the opening of the private input that you were given."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Verify a receipt and everything it claims, or a proof against a compiled model. Offline."""
+    if (own_input is None) != (opening is None):
+        raise typer.BadParameter("--input and --opening go together")
     with failures(as_json=as_json):
         policy = Policy(
             gateways=frozenset(map(Address.from_hex, gateway)) if gateway else None,
@@ -127,7 +142,7 @@ def verify(
         if proof_file is not None:
             if on_chain or contract or attached_proof or attached_verifier or gateway or token:
                 raise typer.BadParameter("these options go with a receipt, not with DIR and PROOF")
-            _verify_proof(target, proof_file, policy, as_json=as_json)
+            _verify_proof(target, proof_file, policy, _both(own_input, opening), as_json=as_json)
             return
         if target.is_dir():
             raise typer.BadParameter("a compiled model is verified with a proof: verify DIR PROOF")
@@ -143,10 +158,22 @@ def verify(
             verifier=attached_verifier,
             on_chain=on_chain,
             contract=Address.from_hex(contract) if contract else None,
+            own=_both(own_input, opening),
         )
 
 
-def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bool) -> None:
+def _both(own_input: str | None, opening: Path | None) -> tuple[str, Path] | None:
+    return None if own_input is None or opening is None else (own_input, opening)
+
+
+def _verify_proof(
+    target: Path,
+    proof_file: Path,
+    policy: Policy,
+    own: tuple[str, Path] | None,
+    *,
+    as_json: bool,
+) -> None:
     data = read_file(proof_file, MAX_PROOF_FILE)
     bundle = bundle_for_proof(target, data)
     assurance = assurance_of(bundle)
@@ -156,9 +183,14 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     began = time.perf_counter()
     verified = verify_proof(data, bundle, checker)
     verify_s = time.perf_counter() - began
-    security = security_of(checker, bundle)
+    private = verified.statement.private_input
+    security = security_of(checker, bundle, private_input=private)
     policy.check_security(security)
-    proven = proven_sentence(assurance, bundle.parts)
+    if own is not None:
+        path, opening = own
+        inputs = inputs_of(Path(path), bundle)
+        check_own_input(verified, bundle, checker, inputs, read_opening(opening))
+    proven = proven_sentence(assurance, bundle.parts, private_input=private)
     if as_json:
         print_json(
             {
@@ -167,6 +199,8 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
                 "assurance": assurance.value,
                 "proven": proven,
                 "security": security_json(security),
+                "private_input": private,
+                "input_compared": own is not None,
                 "out_of_range": verified.out_of_range,
                 "outputs": outputs_json(verified.outputs),
                 "label": label_of(bundle.outputs, verified.outputs),
@@ -183,7 +217,16 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
     print_security(security)
     show_out_of_range(verified)
+    if private:
+        out.print(f"[bold]input[/]     {_YOURS if own is not None else _HIDDEN}")
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
+
+
+_YOURS = "private, and yours: it has the root that the statement names"
+_HIDDEN = (
+    "not applicable: it is private and not in the proof; who has it and its opening compares "
+    "them by --input and --opening"
+)
 
 
 def outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:

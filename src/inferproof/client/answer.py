@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inferproof.protocol.input_opening import InputOpening
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Quote
@@ -26,7 +27,8 @@ class Answer:
 
     `outputs` are the proven integers and their scale, from the proof itself. `label` is the name
     of the class or of the largest output, and `labels` those of each output: the model's
-    commitment binds them. `verified` is true when the
+    commitment binds them. `opening` is that of a private input, and a secret: with it, whoever has
+    the input can show what the proof is about. `verified` is true when the
     receipt with its proof was verified here, `steps` are what was checked. Units: `timings` in
     seconds, by stage, as the gateway states them.
     """
@@ -39,6 +41,7 @@ class Answer:
     steps: tuple[Step, ...] = field(default=(), repr=False)
     timings: dict[str, float] = field(default_factory=dict)
     labels: tuple[tuple[str, ...], ...] = ()
+    opening: InputOpening | None = field(default=None, repr=False)
 
     def save_receipt(self, path: Path | str) -> Path:
         """The path of the written receipt file, which holds all that its verification needs."""

@@ -5,6 +5,7 @@ from inferproof.client.ledger import PaidCall
 from inferproof.errors import PolicyRejected, Reason, ReceiptRejected
 from inferproof.payments.parts import payment_parts
 from inferproof.protocol.claims import strongest_assurance
+from inferproof.protocol.input_opening import InputOpening
 from inferproof.protocol.labels import label_of
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file
@@ -14,6 +15,7 @@ from inferproof.types.proof import Assurance
 from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import FixedTensor
 from inferproof.verify.policy import Policy
+from inferproof.verify.proof import check_own_input
 from inferproof.verify.receipt import Tools, VerifiedReceipt, verify_receipt
 
 
@@ -48,11 +50,13 @@ def check_answer(
     gateway: Address,
     policy: Policy,
     tools: Tools | None,
+    opening: InputOpening | None = None,
 ) -> Answer:
     """The answer in a receipt file, once it is known to be about this very call.
 
-    With `tools` the receipt is verified first, without them the answer says so.
-    Raises: what `verify_receipt` raises; ReceiptRejected RECEIPT_OTHER_CALL,
+    With `tools` the receipt is verified first, without them the answer says so. With an `opening`
+    the call's input is private, and the proof is found to be about it.
+    Raises: what `verify_receipt` and `check_own_input` raise; ReceiptRejected RECEIPT_OTHER_CALL,
     RECEIPT_PROOF_MISSING.
     """
     verified: VerifiedReceipt | None = None
@@ -65,6 +69,10 @@ def check_answer(
         outputs, bundle = _claimed_outputs(file), _claimed_bundle(file)
     receipt = file.receipt
     _check_call(receipt, paid, gateway)
+    if opening is not None and tools is not None and verified is not None:
+        checker = tools.checker(verified.bundle.parts.proof_system)
+        own = tools.preprocess(verified.bundle.preprocessing, paid.body)
+        check_own_input(verified.proof, verified.bundle, checker, own, opening)
     return Answer(
         job_id=paid.answering_job,
         outputs=outputs,
@@ -74,6 +82,7 @@ def check_answer(
         steps=verified.steps if verified is not None else (),
         timings={time.stage: time.microseconds / 1e6 for time in receipt.timings},
         labels=tuple(spec.labels for spec in bundle.outputs) if bundle else (),
+        opening=opening,
     )
 
 
@@ -96,11 +105,13 @@ def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
         same = {"payment": paid.payment.is_stated_by(receipt.payment)}
     else:  # the same payer's payment of another time, at the price of then
         same = {"payer": receipt.payment.payer == paid.payment.payer}
+    private = paid.request_salt is not None
     same |= {
         "request": receipt.request_digest == paid.request,
         "quote": receipt.quote == paid.quote or paid.earlier is not None,
         "gateway": receipt.gateway == gateway,
         "job": receipt.statement.job_id == paid.answering_job,
+        "visibility of the input": receipt.statement.private_input == private,
     }
     for what, holds in same.items():
         if not holds:

@@ -112,13 +112,14 @@ class Client(_Shared):
         super().__init__(base_url, key, options)
         self._http = httpx.Client(transport=transport, timeout=TIMEOUT)
 
-    def offer(self, model: str, value: Any) -> Offer:
+    def offer(self, model: str, value: Any, *, private_input: bool = False) -> Offer:
         """The gateway's signed offer for a request, which costs nothing.
 
         Raises: what the gateway refuses the request with; RequestRejected CHALLENGE_*;
         Unavailable GATEWAY_LOST, GATEWAY_ANSWER.
         """
-        return self._drive(flows.offer_flow(self._buyer, model, body_of(value)))
+        flow = flows.offer_flow(self._buyer, model, body_of(value), private_input=private_input)
+        return self._drive(flow)
 
     def infer(
         self,
@@ -130,6 +131,7 @@ class Client(_Shared):
         transfer: MadeTransfer | None = None,
         webhook: str | None = None,
         idempotency_key: str | None = None,
+        private_input: bool = False,
     ) -> Answer:
         """The proven answer to an input, for at most `max_price`.
 
@@ -142,13 +144,16 @@ class Client(_Shared):
         request, 16 to 128 letters, digits, - and _, has the answer of that one, verified as its
         own, and is not charged; what it signed counts as spent all the same. `payment_id` is the
         same name inside of the payment, for gateways that know no such header.
+        With `private_input` the proof shows nothing of the input, and its opening, which the
+        gateway gives to this payer alone, is compared with it. Such a call is salted, so that an
+        `idempotency_key` finds no earlier one: `resume` is the way to its answer.
         Raises: PolicyRejected PRICE_ABOVE_MAX, BUDGET_EXCEEDED, PAYEE_NOT_ALLOWED,
         ASSET_NOT_ALLOWED, DRY_RUN before anything is signed; what the gateway refuses it
         with; Unavailable ANSWER_PENDING when the payment is out and the answer is not here;
         JOB_NO_ANSWER when there will be none; ReceiptRejected, ProofRejected, MissingPart
-        when the answer does not verify.
+        when the answer does not verify, or is about another input (PROOF_OTHER_INPUT).
         """
-        extras = Extras(payment_id, webhook, idempotency_key)
+        extras = Extras(payment_id, webhook, idempotency_key, private_input)
         return self._drive(
             flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )
@@ -256,9 +261,10 @@ class AsyncClient(_Shared):
         super().__init__(base_url, key, options)
         self._http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
 
-    async def offer(self, model: str, value: Any) -> Offer:
+    async def offer(self, model: str, value: Any, *, private_input: bool = False) -> Offer:
         """As `Client.offer`."""
-        return await self._drive(flows.offer_flow(self._buyer, model, body_of(value)))
+        flow = flows.offer_flow(self._buyer, model, body_of(value), private_input=private_input)
+        return await self._drive(flow)
 
     async def infer(
         self,
@@ -270,9 +276,10 @@ class AsyncClient(_Shared):
         transfer: MadeTransfer | None = None,
         webhook: str | None = None,
         idempotency_key: str | None = None,
+        private_input: bool = False,
     ) -> Answer:
         """As `Client.infer`."""
-        extras = Extras(payment_id, webhook, idempotency_key)
+        extras = Extras(payment_id, webhook, idempotency_key, private_input)
         return await self._drive(
             flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )

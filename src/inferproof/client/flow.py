@@ -8,11 +8,13 @@
     5  send the same request with the payment, again and again where no answer comes
     6  poll the job while it runs
     7  fetch the receipt with its attachments, and verify it
+    8  of a private input: ask for its opening, and compare the own input
 
 Up to 4 nothing can be lost by stopping. From 5 on only the same header is ever sent, so the
 gateway sees one payment and one job.
 """
 
+import json
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -21,7 +23,7 @@ from urllib.parse import quote as percent
 
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.checks import check_answer, check_offer
-from inferproof.client.ledger import Ledger, PaidCall
+from inferproof.client.ledger import PRIVATE_INPUT, Ledger, PaidCall
 from inferproof.client.limits import Limits
 from inferproof.client.steps import (
     Call,
@@ -47,6 +49,8 @@ from inferproof.payments.buyer import BuyerMethod
 from inferproof.payments.x402 import PAYMENT_REQUIRED, Challenge, read_challenge
 from inferproof.payments.x402.buyer import ExactBuyer
 from inferproof.protocol.commitments import request_digest
+from inferproof.protocol.input_opening import InputOpening, decode_input_opening
+from inferproof.protocol.opening_request import opening_request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import Signer, recover
 from inferproof.types.digest import Address, Digest
@@ -66,6 +70,8 @@ LOST_UNPAID = 3
 """How often nothing at all may come back before anything is paid: who typed an address that nobody
 answers at is told soon."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
+OPENING_S = 300
+"""How long the signature that asks for an opening holds."""
 POLL_S = 25
 """How long the gateway is asked to hold a poll."""
 OVER = frozenset(
@@ -108,6 +114,7 @@ class Extras:
     payment_id: str | None = None
     webhook: str | None = None
     idempotency_key: str | None = None
+    private_input: bool = False
 
 
 def infer_path(prefix: str, model: str) -> str:
@@ -115,10 +122,12 @@ def infer_path(prefix: str, model: str) -> str:
     return f"{prefix}/v1/models/{percent(model, safe='@')}/infer"
 
 
-def offer_flow(buyer: Buyer, model: str, body: bytes) -> Generator[Step, Event, Offer]:
+def offer_flow(
+    buyer: Buyer, model: str, body: bytes, *, private_input: bool = False
+) -> Generator[Step, Event, Offer]:
     """Steps 1 and 2: the gateway's offer."""
-    call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
-    _, offer = yield from _challenge(buyer, call)
+    salt = buyer.salts() if private_input else None
+    _, offer = yield from _challenge(buyer, _unpaid_call(buyer, model, body, salt), salt)
     return offer
 
 
@@ -130,12 +139,13 @@ def infer_flow(
     extras: Extras | None = None,
     method: BuyerMethod | None = None,
 ) -> Generator[Step, Event, Answer]:
-    """Steps 1 to 7: the answer, paid by `method`, an authorization unless another is given."""
+    """Steps 1 to 8: the answer, paid by `method`, an authorization unless another is given."""
     extras = extras or Extras()
     method = method or ExactBuyer(extras.payment_id)
     _check_key(extras.idempotency_key, method)
-    call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
-    challenge, offer = yield from _challenge(buyer, call)
+    salt = buyer.salts() if extras.private_input else None
+    call = _unpaid_call(buyer, model, body, salt)
+    challenge, offer = yield from _challenge(buyer, call, salt)
     method.require_offered(challenge)
     # 3
     price = challenge.quote.price
@@ -153,20 +163,21 @@ def infer_flow(
         quote_signature=challenge.quote_signature,
         webhook=extras.webhook,
         idempotency_key=extras.idempotency_key,
+        request_salt=salt,
     )
     buyer.ledger.record(paid, lambda spent: buyer.limits.check_budget(price, spent))
     return (yield from paid_flow(buyer, paid, offer.gateway))
 
 
 def resume_flow(buyer: Buyer, job: Digest) -> Generator[Step, Event, Answer]:
-    """Steps 5 to 7 for a call that was signed before. Raises: NotFound CALL_UNKNOWN."""
+    """Steps 5 to 8 for a call that was signed before. Raises: NotFound CALL_UNKNOWN."""
     paid = buyer.ledger.call(job)
     gateway = recover(quote_digest(paid.quote), paid.quote_signature)
     return (yield from paid_flow(buyer, paid, gateway))
 
 
 def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step, Event, Answer]:
-    """Steps 5 to 7: the answer to a signed call."""
+    """Steps 5 to 8: the answer to a signed call."""
     started = buyer.clock()
     paid, job = yield from _pay(buyer, paid)
     # 6
@@ -183,12 +194,34 @@ def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step,
     receipt = yield from _fetch(buyer, paid, call)
     if receipt.status >= 400:
         raise refusal(receipt, call).error()
-    answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools)
+    # 8
+    opening = None if paid.request_salt is None else (yield from _opening(buyer, paid))
+    answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools, opening)
     buyer.ledger.finish(paid.job_id)
     return answer
 
 
-def _challenge(buyer: Buyer, call: Call) -> Generator[Step, Event, tuple[Challenge, Offer]]:
+def _opening(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, InputOpening]:
+    """What the gateway gives to the payer's signature. Raises: ProofRejected for no opening."""
+    job, before = paid.answering_job, int(buyer.clock()) + OPENING_S
+    signature = buyer.signer.sign(opening_request_digest(job, before))
+    asked = {"before": before, "signature": "0x" + signature.hex()}
+    path = f"{buyer.prefix}/v1/jobs/{job.hex}/opening"
+    call = Call("POST", path, json.dumps(asked).encode(), JSON_HEADERS)
+    reply = yield from _fetch(buyer, paid, call)
+    if reply.status >= 400:
+        raise refusal(reply, call).error()
+    return decode_input_opening(reply.body)
+
+
+def _unpaid_call(buyer: Buyer, model: str, body: bytes, salt: bytes | None) -> Call:
+    private = {} if salt is None else {PRIVATE_INPUT.lower(): "0x" + salt.hex()}
+    return Call("POST", infer_path(buyer.prefix, model), body, {**JSON_HEADERS, **private})
+
+
+def _challenge(
+    buyer: Buyer, call: Call, salt: bytes | None
+) -> Generator[Step, Event, tuple[Challenge, Offer]]:
     # 1
     reply = yield from _unpaid(buyer, call)
     header = reply.headers.get(PAYMENT_REQUIRED.lower())
@@ -198,7 +231,7 @@ def _challenge(buyer: Buyer, call: Call) -> Generator[Step, Event, tuple[Challen
         raise refusal(reply, call).error()
     # 2
     challenge = read_challenge(header)
-    sent = request_digest(call.method, call.path, call.body)
+    sent = request_digest(call.method, call.path, call.body, salt)
     if challenge.request != sent or challenge.quote.request_digest != sent:
         raise RequestRejected(Reason.CHALLENGE_OTHER_REQUEST, got=challenge.request, expected=sent)
     gateway = recover(quote_digest(challenge.quote), challenge.quote_signature)

@@ -30,6 +30,7 @@ from inferproof.types.payment import Quote
 MAX_CALL_BYTES = 128 * 2**20
 WEBHOOK = "Inferproof-Webhook"
 IDEMPOTENCY_KEY = "Idempotency-Key"
+PRIVATE_INPUT = "Inferproof-Private-Input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class PaidCall:
     """A request, and the signed payment that goes with it: sent again, it is the same job.
     Whoever holds it can have the request answered, but nothing more.
 
-    `webhook` is told when the job is over. With `idempotency_key` an earlier payment may have
+    `request_salt` is that of a private input, and part of the request. `webhook` is told when the
+    job is over. With `idempotency_key` an earlier payment may have
     bought the answer; `earlier` is its job then, and never kept.
     """
 
@@ -48,6 +50,7 @@ class PaidCall:
     quote_signature: bytes = field(repr=False)
     webhook: str | None = field(default=None, repr=False)
     idempotency_key: str | None = None
+    request_salt: bytes | None = field(default=None, repr=False)
     earlier: Digest | None = None
 
     @property
@@ -57,6 +60,7 @@ class PaidCall:
             self.payment.header_name: self.payment.header,
             WEBHOOK: self.webhook,
             IDEMPOTENCY_KEY: self.idempotency_key,
+            PRIVATE_INPUT: None if self.request_salt is None else "0x" + self.request_salt.hex(),
         }
         return {name.lower(): value for name, value in sent.items() if value is not None}
 
@@ -71,7 +75,7 @@ class PaidCall:
 
     @property
     def request(self) -> Digest:
-        return request_digest("POST", self.path, self.body)
+        return request_digest("POST", self.path, self.body, self.request_salt)
 
     def to_bytes(self) -> bytes:
         """The call as canonical JSON."""
@@ -87,6 +91,8 @@ class PaidCall:
             value["webhook"] = self.webhook
         if self.idempotency_key is not None:
             value["idempotencyKey"] = self.idempotency_key
+        if self.request_salt is not None:
+            value["requestSalt"] = "0x" + self.request_salt.hex()
         return canonical_json(value)
 
     @classmethod
@@ -105,6 +111,9 @@ class PaidCall:
             webhook=fields.text("webhook", most=2048) if fields.has("webhook") else None,
             idempotency_key=(
                 fields.text("idempotencyKey", most=128) if fields.has("idempotencyKey") else None
+            ),
+            request_salt=(
+                fields.hex_bytes("requestSalt", length=32) if fields.has("requestSalt") else None
             ),
         )
         fields.end()

@@ -25,8 +25,8 @@ _SETUP_SENTENCE = {
 }
 
 
-def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
-    """The plain sentence of what a proof of this model proves."""
+def proven_sentence(assurance: Assurance, parts: ModelParts, *, private_input: bool = False) -> str:
+    """The plain sentence of what a proof of this model proves, about a private input or not."""
     if assurance is Assurance.COMMITMENT:
         return (
             "Job, model, input and output are bound together; "
@@ -34,7 +34,7 @@ def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
         )
     if assurance is Assurance.QUORUM:
         return "A quorum of staked validators attested the output; execution is not proven."
-    public = parts.visibility is Visibility.PUBLIC
+    public = parts.visibility is Visibility.PUBLIC and not private_input
     shown = "disclosed" if public else "committed"
     hidden = ""
     if assurance is Assurance.ZK_PRIVATE:
@@ -96,16 +96,17 @@ def derive_claims(
     paid: PaymentClaims,
     *,
     out_of_range: int | None = None,
+    private_input: bool = False,
 ) -> tuple[Claim, ...]:
     """The claims of a receipt for a verified proof of this model, paid in this way.
 
     `out_of_range` counts the values of the disclosed input that were cut to the model's range;
-    None, where it has none or the receipt is of before it was counted, makes no claim.
+    None, where it has none or the receipt is of before it was counted, makes no claim. Of a private
+    input nothing is claimed, which the receipt says.
     """
     return (
         _execution(parts),
-        _preprocessing(parts),
-        *(() if out_of_range is None else (_input_range(out_of_range),)),
+        *(_of_private_input() if private_input else _of_input(parts, out_of_range)),
         Claim(
             "model-identity",
             ClaimStatus.ASSERTED,
@@ -152,6 +153,29 @@ def _execution(parts: ModelParts) -> Claim:
         ClaimStatus.ASSERTED,
         ClaimSource.PROVEN,
         "the output is the committed, quantised model's on the committed input" + but[parts.setup],
+    )
+
+
+def _of_input(parts: ModelParts, out_of_range: int | None) -> tuple[Claim, ...]:
+    counted = () if out_of_range is None else (_input_range(out_of_range),)
+    return (_preprocessing(parts), *counted)
+
+
+def _of_private_input() -> tuple[Claim, ...]:
+    return (
+        Claim(
+            PREPROCESSING,
+            ClaimStatus.UNKNOWN,
+            ClaimSource.OPERATOR_ASSERTED,
+            "the input is private; who has its opening can pre-process the request and compare",
+        ),
+        Claim(
+            INPUT_RANGE,
+            ClaimStatus.UNKNOWN,
+            ClaimSource.OPERATOR_ASSERTED,
+            "the input is private; who has it can count its values beyond the range that the model "
+            "was calibrated for",
+        ),
     )
 
 

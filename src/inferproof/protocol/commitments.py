@@ -18,9 +18,11 @@ GRAPH_TAG = "inferproof/model-graph/1"
 WEIGHTS_TAG = "inferproof/model-weights/1"
 INPUT_TAG = "inferproof/input/1"
 HASHED_INPUT_TAG = "inferproof/input-hashed/1"
+PRIVATE_INPUT_TAG = "inferproof/input-private/1"
 OUTPUT_TAG = "inferproof/output/1"
 PROOF_TAG = "inferproof/proof/1"
 REQUEST_TAG = "inferproof/request/1"
+PRIVATE_REQUEST_TAG = "inferproof/request-private/1"
 NONCE_TAG = "inferproof/nonce/1"
 JOB_TAG = "inferproof/job/1"
 REFUND_TAG = "inferproof/refund/1"
@@ -83,6 +85,14 @@ def hashed_input_commitment(proof_system: str, hashes: Sequence[bytes]) -> Diges
     return tagged_digest(HASHED_INPUT_TAG, proof_system.encode(), *hashes)
 
 
+def private_input_commitment(proof_system: str, root: Digest) -> Digest:
+    """The commitment to a private input, by the root of the proof system's own commitment to it.
+
+    Soundness: as hiding and as binding as the proof system's root.
+    """
+    return tagged_digest(PRIVATE_INPUT_TAG, proof_system.encode(), root.raw)
+
+
 def output_commitment(outputs: Sequence[FixedTensor]) -> Digest:
     """The commitment to all outputs, in the graph's order. Not salted: outputs are disclosed."""
     return tagged_digest(OUTPUT_TAG, *(encode_fixed_tensor(o) for o in outputs))
@@ -93,13 +103,19 @@ def proof_digest(proof: bytes) -> Digest:
     return tagged_digest(PROOF_TAG, proof)
 
 
-def request_digest(method: str, path: str, body: bytes) -> Digest:
+def request_digest(method: str, path: str, body: bytes, salt: bytes | None = None) -> Digest:
     """The digest of the request that a payment is for.
 
     `path` is the path alone, percent-encoded as sent, without scheme, host or query;
-    `body` is the bytes as sent.
+    `body` is the bytes as sent. With a salt it asks for a private input, under a tag of its own.
+
+    Soundness: hides the body only where there is a salt, while that (32 random bytes) is unknown.
     """
-    return tagged_digest(REQUEST_TAG, method.upper().encode(), path.encode(), body)
+    parts = (method.upper().encode(), path.encode(), body)
+    if salt is None:
+        return tagged_digest(REQUEST_TAG, *parts)
+    _require_salt(salt)
+    return tagged_digest(PRIVATE_REQUEST_TAG, salt, *parts)
 
 
 def bound_nonce(request: Digest, salt: bytes) -> Digest:

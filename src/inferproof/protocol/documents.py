@@ -22,6 +22,11 @@ def encode_document(format_name: str, body: Json) -> bytes:
     return canonical_json({"body": body, "checksum": checksum, "format": format_name})
 
 
+def document_end(format_name: str) -> bytes:
+    """How every document of this format ends: keys are sorted, and this is the last."""
+    return f'"format":"{format_name}"}}'.encode()
+
+
 def decode_document(
     data: bytes,
     format_name: str,

@@ -5,18 +5,21 @@ Source: specs/statement.md, section "Proof file".
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inferproof.errors import ProofRejected
-from inferproof.protocol.documents import decode_document, encode_document
+from inferproof.protocol.documents import decode_document, document_end, encode_document
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields, to_base64
-from inferproof.types.proof import STATEMENT_VERSION, Statement
+from inferproof.types.digest import Digest
+from inferproof.types.proof import PRIVATE_STATEMENT_VERSION, STATEMENT_VERSION, Statement
 from inferproof.types.tensor import MAX_SCALE, FixedTensor, Tensors
 
 FORMAT = "inferproof/proof/1"
+PRIVATE_FORMAT = "inferproof/proof/2"
+"""Of proofs about a private input: it has a root where the other shows an input or hashes."""
 MAX_BYTES = 256 * 2**20
 """A proof of a 22M-parameter encoder is below 1 MiB; disclosed inputs are the larger part."""
 MAX_PROOF_BYTES = 64 * 2**20
@@ -36,8 +39,9 @@ class DisclosedInput:
 class ProofFile:
     """A proof and all that its verification needs besides the verifier bundle.
 
-    Exactly one of `disclosed` (visibility public) and `input_hashes` (visibility hashed;
-    32-byte hashes made inside the circuit) is present. `proof` is the proof system's own bytes.
+    Exactly one of `disclosed` (visibility public), `input_hashes` (visibility hashed; 32-byte
+    hashes made inside the circuit) and `input_root` (private input) is present, the last where the
+    statement says so. `proof` is the proof system's own bytes.
     """
 
     statement: Statement
@@ -45,6 +49,7 @@ class ProofFile:
     proof: bytes
     disclosed: DisclosedInput | None = None
     input_hashes: tuple[bytes, ...] | None = None
+    input_root: Digest | None = None
 
 
 def encode_proof_file(file: ProofFile) -> bytes:
@@ -53,12 +58,16 @@ def encode_proof_file(file: ProofFile) -> bytes:
         "statement": statement_json(file.statement),
         "outputs": [_fixed_json(o) for o in file.outputs],
         "proof": to_base64(file.proof),
+    }
+    if file.input_root is not None:
+        return encode_document(PRIVATE_FORMAT, {**body, "input_root": file.input_root.hex})
+    shown: dict[str, Json] = {
         "disclosed": disclosed_json(file.disclosed) if file.disclosed is not None else None,
         "input_hashes": (
             ["0x" + h.hex() for h in file.input_hashes] if file.input_hashes is not None else None
         ),
     }
-    return encode_document(FORMAT, body)
+    return encode_document(FORMAT, {**body, **shown})
 
 
 def decode_proof_file(data: bytes) -> ProofFile:
@@ -66,7 +75,21 @@ def decode_proof_file(data: bytes) -> ProofFile:
 
     Raises: ProofRejected (see `decode_document`). Soundness: nothing is verified yet.
     """
+    if is_private_proof(data):
+        return decode_document(
+            data, PRIVATE_FORMAT, _read_private, max_bytes=MAX_BYTES, kind=ProofRejected
+        )
     return decode_document(data, FORMAT, _read, max_bytes=MAX_BYTES, kind=ProofRejected)
+
+
+def is_private_proof(data: bytes) -> bool:
+    """Whether these bytes can only be a proof file about a private input."""
+    return data.endswith(document_end(PRIVATE_FORMAT))
+
+
+def is_proof(data: bytes) -> bool:
+    """Whether these bytes can only be a proof file."""
+    return data.endswith(document_end(FORMAT)) or is_private_proof(data)
 
 
 def statement_json(statement: Statement) -> dict[str, Json]:
@@ -82,8 +105,8 @@ def statement_json(statement: Statement) -> dict[str, Json]:
     }
 
 
-def read_statement(fields: Fields) -> Statement:
-    """The statement in decoded JSON."""
+def read_statement(fields: Fields, version: int) -> Statement:
+    """The statement in decoded JSON, which is of this version."""
     statement = Statement(
         job_id=fields.digest("jobId"),
         model_commitment=fields.digest("modelCommitment"),
@@ -91,7 +114,7 @@ def read_statement(fields: Fields) -> Statement:
         output_commitment=fields.digest("outputCommitment"),
         proof_system=fields.text("proofSystem", most=64),
         provider=fields.address("provider"),
-        version=fields.integer("version", least=STATEMENT_VERSION, most=STATEMENT_VERSION),
+        version=fields.integer("version", least=version, most=version),
     )
     fields.end()
     return statement
@@ -171,15 +194,27 @@ def read_shape(fields: Fields) -> tuple[int, ...]:
 
 
 def _read(fields: Fields) -> ProofFile:
-    statement = fields.nested("statement", read_statement)
-    outputs = tuple(fields.nested_list("outputs", _read_fixed))
-    proof = fields.base64("proof", most=MAX_PROOF_BYTES)
+    file = _read_proof(fields, STATEMENT_VERSION)
     disclosed = fields.optional("disclosed", lambda name: fields.nested(name, read_disclosed))
     hashes = fields.optional("input_hashes", lambda name: _read_hashes(fields, name))
     fields.end()
     if (disclosed is None) == (hashes is None):
         raise fields.malformed("disclosed")
-    return ProofFile(statement, outputs, proof, disclosed, hashes)
+    return replace(file, disclosed=disclosed, input_hashes=hashes)
+
+
+def _read_private(fields: Fields) -> ProofFile:
+    file = _read_proof(fields, PRIVATE_STATEMENT_VERSION)
+    file = replace(file, input_root=fields.digest("input_root"))
+    fields.end()
+    return file
+
+
+def _read_proof(fields: Fields, version: int) -> ProofFile:
+    """What both forms have; the statement is of this version."""
+    statement = fields.nested("statement", lambda f: read_statement(f, version))
+    outputs = tuple(fields.nested_list("outputs", _read_fixed))
+    return ProofFile(statement, outputs, fields.base64("proof", most=MAX_PROOF_BYTES))
 
 
 def _read_hashes(fields: Fields, name: str) -> tuple[bytes, ...]:

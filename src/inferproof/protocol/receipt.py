@@ -2,10 +2,10 @@
 
 import json
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from inferproof.errors import ReceiptRejected
-from inferproof.protocol.documents import decode_document, encode_document
+from inferproof.protocol.documents import decode_document, document_end, encode_document
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields, to_base64
@@ -21,11 +21,11 @@ from inferproof.protocol.quote import (
     quote_value,
     read_quote,
 )
-from inferproof.protocol.statement import STATEMENT, statement_value
+from inferproof.protocol.statement import statement_struct, statement_value
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.payment import Payment, Settlement, SettlementState
-from inferproof.types.proof import Assurance
+from inferproof.types.proof import PRIVATE_STATEMENT_VERSION, STATEMENT_VERSION, Assurance
 from inferproof.types.receipt import (
     RECEIPT_VERSION,
     Claim,
@@ -38,6 +38,8 @@ from inferproof.types.receipt import (
 )
 
 FORMAT = "inferproof/receipt/1"
+PRIVATE_FORMAT = "inferproof/receipt/2"
+"""Of receipts about private inputs: a request that is attached has a salt."""
 MAX_REQUEST_BYTES = 32 * 2**20
 MAX_BYTES = 512 * 2**20
 """Base64 of the largest proof file, bundle and request together stays below this."""
@@ -55,9 +57,9 @@ STAGE_TIME = Struct("StageTime", {"stage": "string", "microseconds": "uint64"})
 
 
 @lru_cache(maxsize=64)
-def receipt_struct(form: PartForm) -> Struct:
-    """What a gateway signs for a payment of this form: a type of its own for each method, so that
-    no receipt passes for one of another method."""
+def receipt_struct(form: PartForm, *, private_input: bool = False) -> Struct:
+    """What a gateway signs for a payment of this form: a type of its own for each method, and for
+    private inputs, so that no receipt passes for another's."""
     payment: dict[str, str | Struct | tuple[Struct]] = {
         "asset": ASSET,
         "payer": "address",
@@ -67,9 +69,9 @@ def receipt_struct(form: PartForm) -> Struct:
         "signature": "bytes",
     }
     return Struct(
-        f"{form.prefix}Receipt",
+        f"{'Private' if private_input else ''}{form.prefix}Receipt",
         {
-            "statement": STATEMENT,
+            "statement": statement_struct(private_input=private_input),
             "proofDigest": "bytes32",
             "assurance": "string",
             "proven": "string",
@@ -130,7 +132,7 @@ def receipt_digest(receipt: Receipt, parts: PaymentParts) -> Digest:
     `parts` knows the payment's method, as those that it was read or made with do.
     """
     part = parts[receipt.payment.method]
-    struct = receipt_struct(part.form)
+    struct = receipt_struct(part.form, private_input=receipt.statement.private_input)
     return digest(INFERPROOF_DOMAIN, hash_struct(struct, receipt_value(receipt, part)))
 
 
@@ -163,11 +165,12 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
     }
 
 
-def read_receipt(fields: Fields, parts: PaymentParts) -> Receipt:
-    """The receipt in decoded JSON, whose payment is of one of these methods."""
+def read_receipt(fields: Fields, parts: PaymentParts, version: int) -> Receipt:
+    """The receipt in decoded JSON, whose payment is of one of these methods, and whose statement of
+    this version."""
     request, salt = fields.digest("requestDigest"), _read_nonzero(fields, "nonceSalt")
     receipt = Receipt(
-        statement=fields.nested("statement", read_statement),
+        statement=fields.nested("statement", lambda f: read_statement(f, version)),
         proof_digest=fields.digest("proofDigest"),
         assurance=fields.one_of("assurance", Assurance),
         proven=fields.text("proven", most=4096),
@@ -197,7 +200,8 @@ def _read_nonzero(fields: Fields, name: str) -> Digest | None:
 
 def encode_receipt_file(file: ReceiptFile) -> bytes:
     """The one byte form of a receipt file."""
-    return encode_document(FORMAT, receipt_file_json(file))
+    private = file.receipt.statement.private_input
+    return encode_document(PRIVATE_FORMAT if private else FORMAT, receipt_file_json(file))
 
 
 def receipt_file_json(file: ReceiptFile) -> dict[str, Json]:
@@ -209,6 +213,8 @@ def receipt_file_json(file: ReceiptFile) -> dict[str, Json]:
             "path": file.request.path,
             "body": to_base64(file.request.body),
         }
+        if file.request.salt is not None:
+            request["salt"] = "0x" + file.request.salt.hex()
     return {
         "receipt": receipt_json(file.receipt),
         "signature": "0x" + file.signature.hex(),
@@ -224,10 +230,13 @@ def decode_receipt_file(data: bytes, parts: PaymentParts) -> ReceiptFile:
     Raises: ReceiptRejected (see `decode_document`). Soundness: nothing is verified yet.
     """
 
-    def read(fields: Fields) -> ReceiptFile:
-        return _read_file(fields, parts)
+    private = data.endswith(document_end(PRIVATE_FORMAT))
 
-    return decode_document(data, FORMAT, read, max_bytes=MAX_BYTES, kind=ReceiptRejected)
+    def read(fields: Fields) -> ReceiptFile:
+        return _read_file(fields, parts, private=private)
+
+    format_name = PRIVATE_FORMAT if private else FORMAT
+    return decode_document(data, format_name, read, max_bytes=MAX_BYTES, kind=ReceiptRejected)
 
 
 def payment_json(payment: Payment) -> dict[str, Json]:
@@ -282,11 +291,12 @@ def _read_stage(fields: Fields) -> StageTime:
     return stage
 
 
-def _read_request(fields: Fields) -> Request:
+def _read_request(fields: Fields, *, private: bool) -> Request:
     request = Request(
         fields.text("method", most=16),
         fields.text("path", most=2048),
         fields.base64("body", most=MAX_REQUEST_BYTES),
+        fields.hex_bytes("salt", length=32) if private else None,
     )
     fields.end()
     if _METHOD.fullmatch(request.method) is None:
@@ -296,11 +306,13 @@ def _read_request(fields: Fields) -> Request:
     return request
 
 
-def _read_file(fields: Fields, parts: PaymentParts) -> ReceiptFile:
+def _read_file(fields: Fields, parts: PaymentParts, *, private: bool) -> ReceiptFile:
+    version = PRIVATE_STATEMENT_VERSION if private else STATEMENT_VERSION
+    read_own = partial(_read_request, private=private)
     file = ReceiptFile(
-        receipt=fields.nested("receipt", lambda f: read_receipt(f, parts)),
+        receipt=fields.nested("receipt", lambda f: read_receipt(f, parts, version)),
         signature=fields.hex_bytes("signature", length=65),
-        request=fields.optional("request", lambda n: fields.nested(n, _read_request)),
+        request=fields.optional("request", lambda n: fields.nested(n, read_own)),
         proof=fields.optional("proof", lambda n: fields.base64(n, most=MAX_PROOF_FILE_BYTES)),
         verifier=fields.optional("verifier", lambda n: fields.base64(n, most=MAX_BUNDLE_BYTES)),
     )

@@ -4,18 +4,23 @@ from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_s
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Statement
 
-STATEMENT = Struct(
-    "Statement",
-    {
-        "jobId": "bytes32",
-        "modelCommitment": "bytes32",
-        "inputCommitment": "bytes32",
-        "outputCommitment": "bytes32",
-        "proofSystem": "string",
-        "provider": "address",
-        "version": "uint16",
-    },
-)
+_FIELDS: dict[str, str | Struct | tuple[Struct]] = {
+    "jobId": "bytes32",
+    "modelCommitment": "bytes32",
+    "inputCommitment": "bytes32",
+    "outputCommitment": "bytes32",
+    "proofSystem": "string",
+    "provider": "address",
+    "version": "uint16",
+}
+STATEMENT = Struct("Statement", _FIELDS)
+PRIVATE_STATEMENT = Struct("PrivateStatement", _FIELDS)
+"""Of a private input: a type of its own, so that no such statement passes for another."""
+
+
+def statement_struct(*, private_input: bool) -> Struct:
+    """The struct of statements about such an input."""
+    return PRIVATE_STATEMENT if private_input else STATEMENT
 
 
 def statement_value(statement: Statement) -> dict[str, object]:
@@ -33,4 +38,5 @@ def statement_value(statement: Statement) -> dict[str, object]:
 
 def statement_digest(statement: Statement) -> Digest:
     """The digest that a proof binds and that a contract can recompute."""
-    return digest(INFERPROOF_DOMAIN, hash_struct(STATEMENT, statement_value(statement)))
+    struct = statement_struct(private_input=statement.private_input)
+    return digest(INFERPROOF_DOMAIN, hash_struct(struct, statement_value(statement)))

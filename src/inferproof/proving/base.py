@@ -38,8 +38,16 @@ from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
 from inferproof.types.layer import QuantisedLayer
-from inferproof.types.proof import Assurance, ModelParts, Statement, Visibility
+from inferproof.types.proof import (
+    PRIVATE_STATEMENT_VERSION,
+    STATEMENT_VERSION,
+    Assurance,
+    ModelParts,
+    Statement,
+    Visibility,
+)
 from inferproof.types.tensor import FixedTensor, Tensors
+from inferproof.verify.proof import InputCommitter
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the whole that is done, 0 to 1."""
@@ -154,8 +162,8 @@ class CompileReport:
 class Ran:
     """What one run of a model gave: the public values of a proof of it.
 
-    The input is either `disclosed` or hidden behind `input_hashes`, as in a proof file. Units:
-    seconds; `load_s` is what came before the run, `run_s` the run.
+    The input is either `disclosed`, hidden behind `input_hashes`, or private under `input_root`, as
+    in a proof file. Units: seconds; `load_s` is what came before the run, `run_s` the run.
     """
 
     model_commitment: Digest
@@ -166,6 +174,7 @@ class Ran:
     input_hashes: tuple[bytes, ...] | None
     load_s: float
     run_s: float
+    input_root: Digest | None = None
 
     def statement(self, job_id: Digest, provider: Address) -> Statement:
         """The statement that this run is what a provider computed for a job."""
@@ -176,6 +185,7 @@ class Ran:
             output_commitment=output_commitment(self.outputs),
             proof_system=self.proof_system,
             provider=provider,
+            version=STATEMENT_VERSION if self.input_root is None else PRIVATE_STATEMENT_VERSION,
         )
 
     @classmethod
@@ -191,11 +201,14 @@ class Ran:
             input_hashes=file.input_hashes,
             load_s=load_s,
             run_s=run_s,
+            input_root=file.input_root,
         )
 
     def file(self, statement: Statement, proof: bytes) -> ProofFile:
         """The proof file of this run."""
-        return ProofFile(statement, self.outputs, proof, self.disclosed, self.input_hashes)
+        return ProofFile(
+            statement, self.outputs, proof, self.disclosed, self.input_hashes, self.input_root
+        )
 
     def require(self, statement: Statement) -> None:
         """Returns when a statement is about this run. Raises: ProofRejected
@@ -362,6 +375,29 @@ class OpeningCounter(Protocol):
 
     def end_epochs(self) -> None:
         """Ends what was begun for proofs to come. Others may follow."""
+        ...
+
+
+@runtime_checkable
+class PrivateExecutor(InputCommitter, Protocol):
+    """A proof system that proves runs on private inputs too."""
+
+    def execute_private(
+        self,
+        model: Path,
+        inputs: Tensors,
+        secret: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Execution:
+        """One run of the model on inputs that its proof does not show. `secret` is 32 random bytes
+        for one job, whose attempts are counted (`proving.input_attempts`); a proof is one of them.
+
+        Raises: as `Executor.execute`; RequestRejected PRIVATE_INPUT_UNSUPPORTED. Its `prove` raises
+        also: Conflict INPUT_ATTEMPTS_SPENT, INPUT_ATTEMPTS_UNKNOWN.
+        """
         ...
 
 

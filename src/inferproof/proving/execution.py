@@ -9,9 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inferproof.errors import Reason, RequestRejected
 from inferproof.proving.base import (
     PROVE_LIMIT_S,
     Cancelled,
+    PrivateExecutor,
     Progress,
     ProofSystem,
     never,
@@ -24,8 +26,9 @@ from inferproof.verify.proof import VerifiedProof, verify_proof
 
 @dataclass(frozen=True, slots=True)
 class ProveRequest:
-    """What to prove. `salt` is 32 random bytes of the caller; `time_limit_s` is for the run and
-    its proof together, and ends in a kill."""
+    """What to prove. `salt` is 32 random bytes of the caller; with `private_input` they are the
+    secret of a private one (see `PrivateExecutor`). `time_limit_s` is for the run and its proof
+    together, and ends in a kill."""
 
     artifact: Path
     inputs: Tensors
@@ -33,6 +36,7 @@ class ProveRequest:
     provider: Address
     salt: bytes = field(repr=False)
     time_limit_s: float = PROVE_LIMIT_S
+    private_input: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,12 @@ def prove(
 ) -> Proved:
     """The verified proof of one run of a compiled model.
 
-    Raises: as `ProofSystem.execute`, `Execution.prove` and `verify_proof`.
+    Raises: as `ProofSystem.execute`, or `PrivateExecutor.execute_private`, `Execution.prove` and
+    `verify_proof`.
     """
     deadline = time.monotonic() + request.time_limit_s
-    run = system.execute(
+    execute = private_executor(system).execute_private if request.private_input else system.execute
+    run = execute(
         request.artifact,
         request.inputs,
         request.salt,
@@ -94,6 +100,17 @@ def prove(
         verify_s=verify_s,
         peak_mb=proof.peak_mb,
     )
+
+
+def private_executor(system: ProofSystem) -> PrivateExecutor:
+    """The system, as one that proves about private inputs.
+
+    Raises: RequestRejected PRIVATE_INPUT_UNSUPPORTED.
+    """
+    if isinstance(system, PrivateExecutor):
+        return system
+    why = f"proof system {system.name} has none"
+    raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
 
 
 def left(deadline: float) -> float:

@@ -11,7 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inferproof.errors import ArtifactRejected, InferproofError, Reason, Unavailable
+from inferproof.errors import (
+    ArtifactRejected,
+    InferproofError,
+    Reason,
+    RequestRejected,
+    Unavailable,
+)
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.proving.base import Progress
@@ -22,7 +28,12 @@ from inferproof.proving.sumcheck.check import forget_keys
 from inferproof.types.digest import Digest
 from inferproof.types.proof import SecurityReport
 from inferproof.types.tensor import Tensors
-from inferproof.verify.proof import SecurityReporter, out_of_range, security_of
+from inferproof.verify.proof import (
+    InputCommitter,
+    SecurityReporter,
+    out_of_range,
+    security_of,
+)
 
 TIME_LIMIT_S = 60.0
 """By the clock, waiting for a free worker included: beyond it the machine is at fault."""
@@ -99,13 +110,24 @@ class IsolatedChecker:
         """See RangeReporter; a bundle that was checked is safe to count with in this process."""
         return out_of_range(get_system(self._system), bundle, inputs)
 
-    def security(self, bundle: VerifierBundle) -> SecurityReport | None:
+    def input_root(self, bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
+        """See InputCommitter; in this process likewise."""
+        system = get_system(self._system)
+        if not isinstance(system, InputCommitter):
+            why = f"proof system {self._system} has none"
+            raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
+        return system.input_root(bundle, inputs, secret)
+
+    def security(
+        self, bundle: VerifierBundle, *, private_input: bool = False
+    ) -> SecurityReport | None:
         """See SecurityReporter. Raises: as `check`."""
         if not isinstance(get_system(self._system), SecurityReporter):
             return None
         with tempfile.TemporaryDirectory(prefix="inferproof-check-") as name:
             (Path(name) / "bundle").write_bytes(encode_bundle(bundle))
-            told = self._worker.run(_SECURITY, {"system": self._system, "folder": name})
+            args = {"system": self._system, "folder": name, "private_input": private_input}
+            told = self._worker.run(_SECURITY, args)
         terms = tuple((str(term), float(bits)) for term, bits in told["terms"])
         return SecurityReport(told["provable_bits"], told["profile"], told["mode"], terms)
 
@@ -134,7 +156,8 @@ def security_task(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
     bound_time(args)
     bundle = decode_bundle((Path(args["folder"]) / "bundle").read_bytes())
     try:
-        report = security_of(get_system(args["system"]), bundle)
+        system = get_system(args["system"])
+        report = security_of(system, bundle, private_input=args["private_input"])
     finally:
         forget_keys()
     return {} if report is None else asdict(report)

@@ -8,6 +8,7 @@ from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.deliveries import SqlDeliveries
 from inferproof.storage.sql.engine import MEMORY, Database
 from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.storage.sql.orders import sql_orders
 from inferproof.storage.sql.verifications import SqlVerifications
 
@@ -20,6 +21,10 @@ class Stores:
     orders: Orders
     models: SqlModelStore
     verifications: SqlVerifications
+
+    @property
+    def openings(self) -> SqlOpeningBudgets:
+        return SqlOpeningBudgets(self.database)
 
     @property
     def deliveries(self) -> SqlDeliveries:

@@ -21,10 +21,12 @@ from inferproof.protocol.commitments import (
     input_commitment,
     output_commitment,
     preprocessing_digest,
+    private_input_commitment,
     proof_digest,
     request_digest,
 )
-from inferproof.protocol.encoding import Json, keccak256, tagged_digest
+from inferproof.protocol.encoding import Json, encode_tensor, keccak256, tagged_digest
+from inferproof.protocol.input_opening import InputOpening
 from inferproof.protocol.proof_file import (
     DisclosedInput,
     ProofFile,
@@ -54,7 +56,14 @@ from inferproof.types.payment import (
     TransferClaim,
     TransferPayment,
 )
-from inferproof.types.proof import ModelParts, Setup, Statement, Visibility
+from inferproof.types.proof import (
+    PRIVATE_STATEMENT_VERSION,
+    STATEMENT_VERSION,
+    ModelParts,
+    Setup,
+    Statement,
+    Visibility,
+)
 from inferproof.types.receipt import Receipt, ReceiptFile, Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
 from inferproof.verify.proof import ProofChecker
@@ -74,6 +83,8 @@ ORDERED_AT = 1_800_000_000
 SALT = keccak256(b"inferproof sample input salt")
 NONCE_SALT = keccak256(b"inferproof sample nonce salt")
 REQUEST = Request("POST", "/v1/models/sample/infer", b'{"input":[1.5,-2,0.25]}')
+PRIVATE_REQUEST = replace(REQUEST, salt=keccak256(b"inferproof sample request salt"))
+"""The same, with a private input."""
 SYSTEM = "sample"
 VERIFYING_KEY = b"sample verifying key"
 INPUTS = (TensorSpec("x", "float32", (3,)),)
@@ -118,6 +129,12 @@ def sample_preprocess(_canonical: dict[str, Json], body: bytes) -> Tensors:
     return {"x": np.array(json.loads(body)["input"], dtype=np.float32)}
 
 
+def sample_root(secret: bytes, inputs: Tensors) -> Digest:
+    """What stands for the root of a private input in the sample system."""
+    encoded = (encode_tensor(name, inputs[name]) for name in sorted(inputs))
+    return tagged_digest("inferproof/sample-root/1", secret, *encoded)
+
+
 def sample_proof(bundle: VerifierBundle, statement: Statement) -> bytes:
     """The sample system's proof: a digest of verifying key and statement. It proves nothing."""
     return tagged_digest(
@@ -126,12 +143,17 @@ def sample_proof(bundle: VerifierBundle, statement: Statement) -> bytes:
 
 
 class SampleChecker:
-    """Checks proofs of the sample system, under whatever name a bundle gives it."""
+    """Checks proofs of the sample system, under whatever name a bundle gives it; of the same proofs
+    it is a digest of secret and input that stands for the root of a private one."""
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         expected = tagged_digest("inferproof/sample-proof/1", bundle.verifying_key, statement.raw)
         if file.proof != expected.raw:
             raise ProofRejected(Reason.PROOF_INVALID)
+
+    def input_root(self, bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:  # noqa: ARG002
+        """See InputCommitter."""
+        return sample_root(secret, inputs)
 
 
 def sample_tools(*systems: str) -> Tools:
@@ -186,7 +208,13 @@ class Sample:
 
     def request_digest(self) -> Digest:
         """The digest of the paid request."""
-        return request_digest(self.request.method, self.request.path, self.request.body)
+        request = self.request
+        return request_digest(request.method, request.path, request.body, request.salt)
+
+    @property
+    def private_input(self) -> bool:
+        """Whether the request asks for a private input; its secret is then the input's salt."""
+        return self.request.salt is not None
 
     def payment(self) -> Payment:
         """What pays for the sample's call."""
@@ -223,15 +251,23 @@ class Sample:
         """The salt that was announced with the payment."""
         return Digest(self.nonce_salt) if self.nonce_salt is not None else None
 
+    def tensors(self) -> Tensors:
+        """The input that is proven."""
+        return sample_preprocess({}, self.request.body)
+
     def proof(self) -> bytes:
         """The proof file."""
         parts = self.bundle.parts
-        hashes = (keccak256(b"inferproof sample hash"),)
-        if parts.visibility is Visibility.PUBLIC:
-            disclosed = DisclosedInput(SALT, sample_preprocess({}, self.request.body))
-            committed = input_commitment(SALT, disclosed.tensors)
+        tensors = self.tensors()
+        disclosed, hashes, root = None, None, None
+        if self.private_input:
+            root = sample_root(SALT, tensors)
+            committed = private_input_commitment(parts.proof_system, root)
+        elif parts.visibility is Visibility.PUBLIC:
+            disclosed = DisclosedInput(SALT, tensors)
+            committed = input_commitment(SALT, tensors)
         else:
-            disclosed = None
+            hashes = (keccak256(b"inferproof sample hash"),)
             committed = hashed_input_commitment(parts.proof_system, hashes)
         statement = Statement(
             job_id=self.job_id(),
@@ -240,6 +276,7 @@ class Sample:
             output_commitment=output_commitment(self.answer),
             proof_system=parts.proof_system,
             provider=PROVIDER,
+            version=PRIVATE_STATEMENT_VERSION if self.private_input else STATEMENT_VERSION,
         )
         return encode_proof_file(
             ProofFile(
@@ -247,8 +284,16 @@ class Sample:
                 outputs=self.answer,
                 proof=sample_proof(self.bundle, statement),
                 disclosed=disclosed,
-                input_hashes=None if disclosed is not None else hashes,
+                input_hashes=hashes,
+                input_root=root,
             )
+        )
+
+    def opening(self) -> InputOpening:
+        """What the payer of a private input opens its commitment with."""
+        statement = decode_proof_file(self.proof()).statement
+        return InputOpening(
+            statement.job_id, statement.model_commitment, statement.input_commitment, SALT
         )
 
     def receipt(self, statement: Statement) -> Receipt:
@@ -259,13 +304,15 @@ class Sample:
             statement=statement,
             proof_digest=proof_digest(self.proof()),
             assurance=assurance,
-            proven=proven_sentence(assurance, parts),
+            proven=proven_sentence(assurance, parts, private_input=self.private_input),
             request_digest=self.request_digest(),
             quote=quote,
             quote_signature=self.gateway.sign(quote_digest(quote)),
             payment=payment,
             settlement=self.settlement,
-            claims=derive_claims(parts, self.settlement, self.claims()),
+            claims=derive_claims(
+                parts, self.settlement, self.claims(), private_input=self.private_input
+            ),
             timings=(StageTime("settle", 21_000), StageTime("prove", 850_000)),
             issued_at=self.ordered_at + 5,
             gateway=self.gateway.address,

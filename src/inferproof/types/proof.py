@@ -6,6 +6,8 @@ from enum import StrEnum
 from inferproof.types.digest import Address, Digest
 
 STATEMENT_VERSION = 1
+PRIVATE_STATEMENT_VERSION = 2
+"""Of a statement about a private input, which is a type of its own."""
 
 
 class Assurance(StrEnum):
@@ -31,6 +33,16 @@ class Visibility(StrEnum):
     """Only a salted hash of the input is; who knows input and salt can open it."""
 
 
+class AskedVisibility(StrEnum):
+    """What a buyer asks for, call by call."""
+
+    PUBLIC = "public"
+    """The proof shows of the input what the model's visibility says."""
+    PRIVATE = "private"
+    """The statement names the root of a hiding commitment to the input, which prover and payer can
+    open, and the proof shows nothing of it."""
+
+
 class Setup(StrEnum):
     """Where the structured reference string of a proof system comes from."""
 
@@ -46,6 +58,7 @@ class Setup(StrEnum):
 class Statement:
     """The public claim of one proof. Its EIP-712 digest is bound inside the proof.
 
+    `version` says whether the input is private, whatever the model's visibility is.
     Source: specs/statement.md.
     """
 
@@ -56,6 +69,11 @@ class Statement:
     proof_system: str
     provider: Address
     version: int = STATEMENT_VERSION
+
+    @property
+    def private_input(self) -> bool:
+        """Whether the input commitment is to a root, which only prover and payer can open."""
+        return self.version == PRIVATE_STATEMENT_VERSION
 
 
 @dataclass(frozen=True, slots=True)

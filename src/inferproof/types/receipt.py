@@ -80,12 +80,14 @@ class Receipt:
 class Request:
     """The HTTP request that was paid for: what the request digest is made of.
 
-    `method` is in upper case; `path` as sent, without scheme, host and query.
+    `method` is in upper case; `path` as sent, without scheme, host and query. `salt` is 32 random
+    bytes of the buyer where it asks for a private input, and else None.
     """
 
     method: str
     path: str
     body: bytes = field(repr=False)
+    salt: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 1  the proof file decodes, in its only byte form
 2  the statement names the bundle's model and proof system
 3  the outputs are those the model declares, and have the stated commitment
-4  the input, disclosed or hashed, has the stated commitment
+4  the input, disclosed, hashed or under a root, has the stated commitment
 5  the proof holds for the statement's digest, under the version of the system that checks it
 """
 
@@ -15,8 +15,10 @@ from inferproof.protocol.commitments import (
     hashed_input_commitment,
     input_commitment,
     output_commitment,
+    private_input_commitment,
     proof_digest,
 )
+from inferproof.protocol.input_opening import InputOpening, check_same_job
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -52,10 +54,26 @@ class RangeReporter(Protocol):
 class SecurityReporter(Protocol):
     """A checker that can itemise how sound proofs are."""
 
-    def security(self, bundle: VerifierBundle) -> SecurityReport | None:
-        """The error terms of proofs of this model; None where nobody has counted them.
+    def security(
+        self, bundle: VerifierBundle, *, private_input: bool = False
+    ) -> SecurityReport | None:
+        """The error terms of proofs of this model, about private inputs where it is asked for; None
+        where nobody has counted them.
 
-        Raises: ArtifactRejected, MissingPart.
+        Raises: ArtifactRejected, MissingPart; RequestRejected PRIVATE_INPUT_UNSUPPORTED.
+        """
+        ...
+
+
+@runtime_checkable
+class InputCommitter(Protocol):
+    """A checker of proofs that may be about private inputs. Any other is asked for none."""
+
+    def input_root(self, bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
+        """The root of the commitment to these inputs that a secret of 32 bytes makes.
+
+        Raises: InputRejected; ArtifactRejected; MissingPart; RequestRejected
+        PRIVATE_INPUT_UNSUPPORTED. Soundness: as of `RangeReporter.out_of_range`.
         """
         ...
 
@@ -67,12 +85,17 @@ def out_of_range(checker: ProofChecker, bundle: VerifierBundle, inputs: Tensors)
     return checker.out_of_range(bundle, inputs) if isinstance(checker, RangeReporter) else None
 
 
-def security_of(checker: ProofChecker, bundle: VerifierBundle) -> SecurityReport | None:
-    """What is proven about the soundness of this model's proofs; None where nothing is.
+def security_of(
+    checker: ProofChecker, bundle: VerifierBundle, *, private_input: bool = False
+) -> SecurityReport | None:
+    """What is proven about the soundness of this model's proofs, about private inputs or not; None
+    where nothing is.
 
     Raises: as `SecurityReporter.security`.
     """
-    return checker.security(bundle) if isinstance(checker, SecurityReporter) else None
+    if not isinstance(checker, SecurityReporter):
+        return None
+    return checker.security(bundle, private_input=private_input)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +140,10 @@ def verify_proof(data: bytes, bundle: VerifierBundle, checker: ProofChecker) -> 
     if output_commitment(file.outputs) != statement.output_commitment:
         raise ProofRejected(Reason.PROOF_OUTPUT_COMMITMENT)
     # 4
-    _check_input(file, bundle)
+    if statement.private_input:
+        _check_root(file, bundle, checker)
+    else:
+        _check_input(file, bundle)
     # 5
     checker.check(bundle, file, statement_digest(statement))
     beyond = None
@@ -140,6 +166,41 @@ def check_version(bundle: VerifierBundle, version: str) -> None:
             got=got,
             expected=version,
         )
+
+
+def check_own_input(
+    proved: VerifiedProof,
+    bundle: VerifierBundle,
+    checker: ProofChecker,
+    inputs: Tensors,
+    opening: InputOpening,
+) -> None:
+    """Returns when a verified proof about a private input is about this one, of the payer's own.
+
+    Raises: ProofRejected PROOF_INPUT_SHOWN, PROOF_OTHER_OPENING, PROOF_OTHER_INPUT; and as
+    `InputCommitter.input_root`. Soundness: the root binds to one input (specs/private-input.md),
+    and the statement to the root; so no other input has this statement.
+    """
+    statement = proved.statement
+    if not statement.private_input or not isinstance(checker, InputCommitter):
+        raise ProofRejected(Reason.PROOF_INPUT_SHOWN)
+    check_same_job(opening, statement)
+    root = checker.input_root(bundle, inputs, opening.secret)
+    got = private_input_commitment(bundle.parts.proof_system, root)
+    if got != statement.input_commitment:
+        raise ProofRejected(Reason.PROOF_OTHER_INPUT)
+
+
+def _check_root(file: ProofFile, bundle: VerifierBundle, checker: ProofChecker) -> None:
+    # Of a system that knows no private inputs nothing would check the root.
+    visibility = bundle.parts.visibility
+    if file.input_root is None or not isinstance(checker, InputCommitter):
+        raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected=visibility.value)
+    if visibility is not Visibility.PUBLIC:
+        raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected=visibility.value)
+    got = private_input_commitment(bundle.parts.proof_system, file.input_root)
+    if got != file.statement.input_commitment:
+        raise ProofRejected(Reason.PROOF_INPUT_COMMITMENT)
 
 
 def _check_input(file: ProofFile, bundle: VerifierBundle) -> None:

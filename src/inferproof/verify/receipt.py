@@ -65,7 +65,7 @@ class StepStatus(StrEnum):
 
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"
-    """There is nothing to check: the input is not disclosed."""
+    """There is nothing to check: the input is not disclosed, or private."""
     NOT_CHECKED = "not checked"
     """The request is not attached, so what it would show rests on the gateway's word."""
 
@@ -230,7 +230,7 @@ class _Run:
         if request is None:
             self._done("request is the paid one", "not attached", StepStatus.NOT_CHECKED)
             return
-        got = request_digest(request.method, request.path, request.body)
+        got = request_digest(request.method, request.path, request.body, request.salt)
         if got != file.receipt.request_digest:
             raise ReceiptRejected(Reason.RECEIPT_REQUEST)
         self._done("request is the paid one", f"{request.method} {request.path}")
@@ -266,7 +266,8 @@ class _Run:
         proved = verify_proof(data, bundle, checker)
         if proved.statement != file.receipt.statement:
             raise ReceiptRejected(Reason.RECEIPT_STATEMENT)
-        security = security_of(checker, bundle)
+        private = proved.statement.private_input
+        security = security_of(checker, bundle, private_input=private)
         self._policy.check_security(security)
         how = "" if security is None else f", {security.summary}"
         self._done("proof holds", f"{bundle.parts.proof_system}, statement bound{how}")
@@ -278,6 +279,10 @@ class _Run:
         # 11
         name = "input is the request's"
         disclosed = proved.file.disclosed
+        if proved.statement.private_input:
+            why = "input private, who has its opening can compare"
+            self._done(name, why, StepStatus.NOT_APPLICABLE)
+            return
         if disclosed is None:
             self._done(name, "input not disclosed", StepStatus.NOT_APPLICABLE)
             return
@@ -302,16 +307,17 @@ class _Run:
         receipt = file.receipt
         # A receipt of before values beyond the range were counted does not name them.
         counted = any(claim.name == INPUT_RANGE for claim in receipt.claims)
-        assurance = receipt.assurance
+        assurance, private = receipt.assurance, proved.statement.private_input
         if (
             not may_claim(assurance, assurance_of(bundle))
-            or receipt.proven != proven_sentence(assurance, bundle.parts)
+            or receipt.proven != proven_sentence(assurance, bundle.parts, private_input=private)
             or receipt.claims
             != derive_claims(
                 bundle.parts,
                 receipt.settlement,
                 self._paid(receipt),
                 out_of_range=proved.out_of_range if counted else None,
+                private_input=private,
             )
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)

@@ -34,6 +34,8 @@ for (const [file, list, field] of [
   ['receipt', 'receipts', 'receipt'],
   ['transfer_claim', 'claims', 'claim'],
   ['transfer_receipt', 'receipts', 'receipt'],
+  ['private_statement', 'statements', 'statement'],
+  ['private_receipt', 'receipts', 'receipt'],
 ]) {
   const vector = JSON.parse(readFileSync(`${folder}/${file}.json`, 'utf8'));
   const types = { ...vector.types, EIP712Domain: getTypesForEIP712Domain({ domain }) };

@@ -21,6 +21,7 @@ from inferproof.payments.x402.method import ExactMethod, ExactTerms
 from inferproof.protocol.authorization import authorization_digest, check_terms
 from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.commitments import bound_nonce
+from inferproof.protocol.opening_request import check_opening_request
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import (
@@ -103,6 +104,10 @@ def model_view(**changes: object) -> ModelView:
         updated_at=NOW,
     )
     return replace(view, **changes)  # type: ignore[arg-type]
+
+
+OPENING = b'{"format":"inferproof/input-opening/1"}'
+"""What the fake gateway gives for one."""
 
 
 class NoChain:
@@ -201,10 +206,10 @@ class FakeGateway:
         )
         return SignedQuote(quote, GATEWAY.sign(quote_digest(quote)))
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
+    async def check_input(self, model: str, request: Request) -> Tensors:
         await self.model(model)
         try:
-            value = json.loads(body)
+            value = json.loads(request.body)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict) or not isinstance(value.get("input"), str):
@@ -314,6 +319,13 @@ class FakeGateway:
         job = replace(job, state=JobState.FAILED, failure=failure, refund=Refund(RefundState.DUE))
         self.jobs[number] = (job, self.jobs[number][1])
         return job
+
+    async def input_opening(self, number: Digest, before: int, signature: bytes) -> bytes:
+        job = await self.job(number)
+        check_opening_request(number, before, signature, payer=job.payment.payer, now=NOW)
+        if self.jobs[number][1].salt is None:
+            raise NotFound(Reason.OPENING_NONE, job=number)
+        return OPENING
 
     async def receipt(self, number: Digest, *, attach: bool = False) -> bytes:
         await self.job(number)

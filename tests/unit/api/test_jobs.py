@@ -1,11 +1,24 @@
 """What a buyer does with a job after it was paid for."""
 
 import httpx
-from api_fakes import BODY, INFER, NOW, PAYER, FakeGateway, challenged, error_of, sign_payment
+from api_fakes import (
+    BODY,
+    INFER,
+    NOW,
+    OPENING,
+    PAYER,
+    FakeGateway,
+    challenged,
+    error_of,
+    sign_payment,
+)
 
 from inferproof.errors import Conflict, Reason, RequestRejected
 from inferproof.payments.header import decode_header, encode_header
+from inferproof.payments.x402 import read_challenge
 from inferproof.protocol.cancellation import cancellation_digest
+from inferproof.protocol.commitments import request_digest
+from inferproof.protocol.opening_request import opening_request_digest
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 
@@ -68,6 +81,72 @@ async def test_what_is_no_cancellation_is_refused(http: httpx.AsyncClient) -> No
         assert response.status_code == 422, body
     unknown = await http.post(f"/v1/jobs/{job}/cancel", json=cancellation(job))
     assert unknown.status_code == 404
+
+
+SALT = "0x" + "5a" * 32
+
+
+async def private(http: httpx.AsyncClient) -> str:
+    """The id of a job with a private input, which was quoted and paid as such."""
+    asked = {"Inferproof-Private-Input": SALT}
+    offer = await http.post(INFER, content=BODY, headers={**JSON, **asked})
+    assert offer.status_code == 402
+    found = read_challenge(offer.headers["PAYMENT-REQUIRED"])
+    assert found.request == request_digest("POST", INFER, BODY, bytes.fromhex(SALT[2:]))
+    assert found.request != request_digest("POST", INFER, BODY)
+    header = sign_payment(found)
+    sent = {**JSON, **asked, "PAYMENT-SIGNATURE": header}
+    response = await http.post(INFER, content=BODY, headers=sent)
+    assert response.status_code == 200, response.text
+    assert response.json()["request_digest"] == found.request.hex
+    return str(response.json()["job_id"])
+
+
+def opening_request(job: str, before: int = NOW + 60) -> dict[str, object]:
+    signature = PAYER.sign(opening_request_digest(Digest.from_hex(job), before))
+    return {"before": before, "signature": "0x" + signature.hex()}
+
+
+async def test_the_payer_of_a_private_input_is_given_its_opening(
+    http: httpx.AsyncClient,
+) -> None:
+    job = await private(http)
+    path = f"/v1/jobs/{job}/opening"
+    response = await http.post(path, json=opening_request(job))
+    assert response.status_code == 200, response.text
+    assert response.content == OPENING
+    assert response.headers["Cache-Control"] == "no-store"
+    other = opening_request(job) | {"before": NOW + 61}
+    refused = await http.post(path, json=other)
+    assert refused.status_code == 422
+    assert error_of(refused)["code"] == "OPENING_REQUEST_SIGNATURE"
+    for before in (NOW, NOW + 901):
+        late = await http.post(path, json=opening_request(job, before))
+        assert error_of(late)["code"] == "OPENING_REQUEST_TIME"
+    assert (await http.get(path)).status_code == 405
+    for body in (b"", b"{}", b'{"before":1,"signature":"0x"}', b"[" * 99):
+        assert (await http.post(path, content=body)).status_code == 422, body
+
+
+async def test_a_public_input_has_none(http: httpx.AsyncClient, gateway: FakeGateway) -> None:
+    job = await running(http, gateway)
+    response = await http.post(f"/v1/jobs/{job}/opening", json=opening_request(job))
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "OPENING_NONE"
+
+
+async def test_a_salt_has_one_form(http: httpx.AsyncClient) -> None:
+    message = (
+        "the header Inferproof-Private-Input does not hold the request's salt, 0x and 64 "
+        "lower-case hex digits"
+    )
+    for salt in ("", "0x", "5a" * 32, "0x" + "5A" * 32, SALT + "00", "private"):
+        sent = {**JSON, "Inferproof-Private-Input": salt}
+        response = await http.post(INFER, content=BODY, headers=sent)
+        assert response.status_code == 422
+        with rejects(Reason.PRIVATE_INPUT_SALT, message):
+            raise RequestRejected(Reason.PRIVATE_INPUT_SALT, header="Inferproof-Private-Input")
+        assert error_of(response)["message"] == message
 
 
 KEY = "0123456789abcdef-key"

@@ -26,6 +26,8 @@ from inferproof.payments.x402 import (
 )
 from inferproof.payments.x402.wire import requirements
 from inferproof.protocol.commitments import job_id, request_digest
+from inferproof.protocol.input_opening import InputOpening, encode_input_opening
+from inferproof.protocol.opening_request import check_opening_request
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.transfer import claim_job_id
@@ -90,6 +92,19 @@ class PaidBefore(TransferSample):
         return self.asked
 
 
+def request_of(call: Call) -> Request:
+    """The request that a call is, with the salt that it comes with."""
+    salt = call.headers.get("inferproof-private-input")
+    given = None if salt is None else bytes.fromhex(salt[2:])
+    return Request(call.method, call.path, call.body, given)
+
+
+def digest_of(call: Call) -> Digest:
+    """Its digest."""
+    request = request_of(call)
+    return request_digest(request.method, request.path, request.body, request.salt)
+
+
 def reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(status, dict(headers or {}), json.dumps(value).encode())
 
@@ -112,6 +127,9 @@ class GatewayDouble:
     challenge_changes: dict[str, Any] = field(default_factory=dict)
     change_file: Callable[[ReceiptFile], ReceiptFile] = lambda file: file
     change_bytes: Callable[[bytes], bytes] = lambda data: data
+    change_request: Callable[[Request], Request] = lambda request: request
+    change_opening: Callable[[InputOpening], InputOpening] = lambda opening: opening
+    lied: InputOpening | None = None
     takes_transfers: bool = True
     keys_kept: bool = False
     """Whether its first job is the answer to every later payment, as for one idempotency key."""
@@ -122,6 +140,8 @@ class GatewayDouble:
     def __call__(self, call: Call) -> Event:
         self.calls.append(call)
         path = call.path.partition("?")[0]
+        if path.endswith("/opening"):
+            return self._open(call, path.split("/")[-2])
         if call.method == "POST" and not {"payment-signature", TRANSFER} & set(call.headers):
             return self._ask(call)
         job = self._accept(call) if call.method == "POST" else path.rpartition("/")[2]
@@ -146,8 +166,16 @@ class GatewayDouble:
             c.headers["payment-signature"] for c in self.calls if c.headers.get("payment-signature")
         ]
 
+    def _open(self, call: Call, job: str) -> Reply:
+        asked = json.loads(call.body)
+        number, signature = Digest.from_hex(job), bytes.fromhex(asked["signature"][2:])
+        now = int(asked["before"]) - 60
+        check_opening_request(number, now + 60, signature, payer=PAYER.address, now=now)
+        opening = self.change_opening(self.sample(job).opening())
+        return Reply(200, {}, encode_input_opening(opening))
+
     def quote(self, call: Call) -> Quote:
-        request = Request(call.method, call.path, call.body)
+        request = request_of(call)
         return replace(Sample(request=request, bundle=BUNDLE).quote(), **self.quote_changes)
 
     def _ask(self, call: Call) -> Reply:
@@ -156,7 +184,7 @@ class GatewayDouble:
             quote,
             GATEWAY.sign(quote_digest(quote)),
             Resource("http://gateway" + call.path, "sample"),
-            request=request_digest(call.method, call.path, call.body),
+            request=digest_of(call),
             accepts=[requirements(quote, 600)],
             offers={"transfer": transfer_offer(3, 86_400)} if self.takes_transfers else {},
         )
@@ -172,7 +200,7 @@ class GatewayDouble:
             return job
         payment = parse_payment(call.headers["payment-signature"], [ASSET])
         paid = payment.authorization
-        request = request_digest(call.method, call.path, call.body)
+        request = digest_of(call)
         salt = Digest(payment.binding_salt) if payment.binding_salt is not None else None
         asset = (ASSET.network, ASSET.address)
         job = job_id(*asset, paid.payer, paid.nonce, request, salt).hex
@@ -184,32 +212,34 @@ class GatewayDouble:
     def _job(self, job: str, state: str) -> dict[str, Any]:
         output = {"scores": {"down": 7, "up": -3}} if state == "done" else None  # a lie
         call = (self.jobs.get(job) or self.claims[job])[0]
-        request = request_digest(call.method, call.path, call.body).hex
+        request = digest_of(call).hex
         return {"job_id": job, "state": state, "output": output, "request_digest": request}
 
     def file(self, job: str) -> ReceiptFile:
         """The true receipt file of a job."""
+        file = sample_receipt_file(self.sample(job))
+        private = file.receipt.statement.private_input
+        return replace(file, request=None) if private else file
+
+    def sample(self, job: str) -> Sample:
+        """What a job's true receipt follows from."""
         if job in self.claims:
             call, claimed = self.claims[job]
-            return sample_receipt_file(
-                PaidBefore(
-                    bundle=BUNDLE,
-                    request=Request(call.method, call.path, call.body),
-                    nonce_salt=claimed.claim.salt.raw,
-                    settlement=Settlement(SettlementState.SETTLED, claimed.claim.transaction, 42),
-                    claimed=claimed.claim,
-                    asked=self.quote(call),
-                )
-            )
-        call, payment = self.jobs[job]
-        return sample_receipt_file(
-            Paid(
+            return PaidBefore(
                 bundle=BUNDLE,
-                request=Request(call.method, call.path, call.body),
-                nonce_salt=payment.binding_salt,
-                paid=payment.authorization,
+                request=request_of(call),
+                nonce_salt=claimed.claim.salt.raw,
+                settlement=Settlement(SettlementState.SETTLED, claimed.claim.transaction, 42),
+                claimed=claimed.claim,
                 asked=self.quote(call),
             )
+        call, payment = self.jobs[job]
+        return Paid(
+            bundle=BUNDLE,
+            request=self.change_request(request_of(call)),
+            nonce_salt=payment.binding_salt,
+            paid=payment.authorization,
+            asked=self.quote(call),
         )
 
     def transport(self, request: httpx.Request) -> httpx.Response:

@@ -1,7 +1,7 @@
 """The flow of a paid call, driven step by step against a gateway in memory."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway_double import (
     SYSTEM,
     Clock,
     GatewayDouble,
+    Paid,
     buyer,
     drive,
     envelope,
@@ -38,6 +39,7 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
+from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
@@ -49,6 +51,7 @@ from inferproof.testing.samples import (
     STRANGER,
     Sample,
     sample_bundle,
+    sample_preprocess,
     sample_receipt_file,
     sample_tools,
     seal,
@@ -63,8 +66,102 @@ KEY = "order-2026-11-21-0001"
 HOOK = "https://buyer.example/hook"
 
 
-def infer(who: Any, price: Any = "0.25", **extras: str) -> Any:
+def infer(who: Any, price: Any = "0.25", **extras: Any) -> Any:
     return infer_flow(who, "sample", BODY, price, Extras(**extras))
+
+
+def test_a_private_input_is_salted_and_its_opening_compared() -> None:
+    gateway = GatewayDouble()
+    answer = drive(infer(buyer(), private_input=True), gateway)
+    assert (answer.outputs, answer.verified) == (ANSWER, True)
+    salt = "0x" + "5a" * 32
+    asked, paid, _, opened = gateway.calls
+    assert asked.headers["inferproof-private-input"] == salt
+    assert paid.headers["inferproof-private-input"] == salt
+    assert opened.path == f"/v1/jobs/{answer.job_id}/opening"
+    assert answer.opening is not None
+    assert answer.opening.job_id == answer.job_id
+    assert "secret" not in repr(answer)
+    receipt = answer.receipt_file
+    assert receipt.receipt.statement.private_input
+    assert receipt.request is None
+    assert BODY not in encode_receipt_file(receipt)
+
+
+def test_a_proof_about_another_input_than_was_paid_for_is_refused() -> None:
+    """The gateway proves something else, and says of the receipt that it is the call's."""
+    message = (
+        "this input does not have the root that the statement names: the proof is about another "
+        "input, or the opening holds another secret"
+    )
+    gateway = GatewayDouble(change_opening=lambda each: replace(each, secret=bytes(32)))
+    with rejects(Reason.PROOF_OTHER_INPUT, message, kind=ProofRejected):
+        drive(infer(buyer(), private_input=True), gateway)
+    other = GatewayDouble()
+    other.change_file = lambda file: _about(other, b'{"input":[9,9,9]}', file)
+    other.change_opening = lambda _each: other.lied
+    with rejects(Reason.PROOF_OTHER_INPUT, message, kind=ProofRejected):
+        drive(infer(buyer(), private_input=True), other)
+
+
+def _about(gateway: GatewayDouble, body: bytes, file: ReceiptFile) -> ReceiptFile:
+    """The receipt of the same payment with a proof about another input."""
+    sample = gateway.sample(file.receipt.statement.job_id.hex)
+    lie = _Lie(**{f.name: getattr(sample, f.name) for f in fields(sample)}, other=body)
+    gateway.lied = lie.opening()
+    return replace(sample_receipt_file(lie), request=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lie(Paid):
+    other: bytes
+
+    def tensors(self) -> Any:
+        return sample_preprocess({}, self.other)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown(Paid):
+    """The receipt of a private call whose proof shows the input."""
+
+    @property
+    def private_input(self) -> bool:
+        return False
+
+
+def test_a_public_answer_to_a_private_call_is_refused() -> None:
+    gateway = GatewayDouble()
+
+    def shown(file: ReceiptFile) -> ReceiptFile:
+        sample = gateway.sample(file.receipt.statement.job_id.hex)
+        lie = _Shown(**{each.name: getattr(sample, each.name) for each in fields(sample)})
+        return replace(sample_receipt_file(lie), request=None)
+
+    gateway.change_file = shown
+    message = "the receipt is about another visibility of the input than this call"
+    with rejects(Reason.RECEIPT_OTHER_CALL, message, kind=ReceiptRejected):
+        drive(infer(buyer(), private_input=True), gateway)
+
+
+def test_a_private_call_is_taken_up_again_with_its_salt(tmp_path: Path) -> None:
+    gateway = GatewayDouble(faults=[Lost("gone")])
+    first = buyer(ledger=Ledger(tmp_path), attempts=1)
+    with pytest.raises(Unavailable):
+        drive(infer(first, private_input=True), gateway)
+    again = buyer(ledger=Ledger(tmp_path))
+    (job,) = again.ledger.open_jobs()
+    answer = drive(resume_flow(again, job), gateway)
+    assert answer.job_id == job
+    assert answer.opening is not None
+    assert len(set(gateway.payments)) == 1
+
+
+def test_an_offer_for_a_private_input_is_for_its_salted_digest() -> None:
+    offers = [
+        drive(offer_flow(buyer(), "sample", BODY, private_input=private), GatewayDouble())
+        for private in (False, True)
+    ]
+    assert offers[0].request != offers[1].request == offers[1].quote.request_digest
 
 
 def test_an_answer_is_paid_for_once_and_verified() -> None:

@@ -38,6 +38,16 @@ def test_a_call_is_written_and_read_back() -> None:
     assert read.job_id == call.job_id
 
 
+def test_the_salt_of_a_private_input_is_part_of_the_call() -> None:
+    call = replace(signed_call(), request_salt=b"\x77" * 32)
+    read = PaidCall.from_bytes(call.to_bytes())
+    assert read == call
+    assert read.headers["inferproof-private-input"] == "0x" + "77" * 32
+    assert read.request != signed_call().request
+    assert "7777" not in repr(read)
+    assert "inferproof-private-input" not in signed_call().headers
+
+
 def test_the_job_of_a_call_is_made_of_its_request_and_its_salt() -> None:
     call = signed_call()
     unsalted = replace(call, payment=replace(call.payment, salt=None))  # type: ignore[type-var]

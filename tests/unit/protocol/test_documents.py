@@ -12,6 +12,7 @@ import pytest
 from inferproof.errors import ArtifactRejected, ProofRejected, Reason, ReceiptRejected
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import canonical_json, parse_canonical_json
+from inferproof.protocol.input_opening import decode_input_opening, encode_input_opening
 from inferproof.protocol.proof_file import (
     MAX_TENSOR_ELEMENTS,
     DisclosedInput,
@@ -30,6 +31,7 @@ from inferproof.testing.samples import (
     INPUTS,
     OUTPUTS,
     PAYMENTS,
+    PRIVATE_REQUEST,
     SALT,
     Sample,
     sample_bundle,
@@ -40,6 +42,9 @@ from inferproof.types.tensor import TensorSpec
 
 PROOF = Sample().proof()
 HASHED = Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof()
+PRIVATE = Sample(request=PRIVATE_REQUEST)
+PRIVATE_PROOF, OPENING = PRIVATE.proof(), encode_input_opening(PRIVATE.opening())
+PRIVATE_RECEIPT = sample_receipt(PRIVATE)
 BUNDLE = encode_bundle(sample_bundle())
 RECEIPT = sample_receipt()
 
@@ -59,6 +64,9 @@ def _seal(data: bytes, body: Any) -> bytes:
     [
         (PROOF, lambda d: encode_proof_file(decode_proof_file(d))),
         (HASHED, lambda d: encode_proof_file(decode_proof_file(d))),
+        (PRIVATE_PROOF, lambda d: encode_proof_file(decode_proof_file(d))),
+        (OPENING, lambda d: encode_input_opening(decode_input_opening(d))),
+        (PRIVATE_RECEIPT, lambda d: encode_receipt_file(decode_receipt_file(d, PAYMENTS))),
         (BUNDLE, lambda d: encode_bundle(decode_bundle(d))),
         (RECEIPT, lambda d: encode_receipt_file(decode_receipt_file(d, PAYMENTS))),
     ],
@@ -89,10 +97,10 @@ def test_a_document_of_another_kind() -> None:
 def test_a_document_of_another_version() -> None:
     with rejects(
         Reason.DOCUMENT_FORMAT,
-        "the file is inferproof/proof/2, expected inferproof/proof/1",
+        "the file is inferproof/proof/3, expected inferproof/proof/1",
         kind=ProofRejected,
     ):
-        decode_proof_file(encode_document("inferproof/proof/2", _body(PROOF)))
+        decode_proof_file(encode_document("inferproof/proof/3", _body(PROOF)))
 
 
 def test_a_document_without_a_format_says_so() -> None:
@@ -211,6 +219,68 @@ def test_a_proof_file_whose_body_makes_no_sense(change: Change, where: str) -> N
     change(body)
     with rejects(Reason.FIELD_MALFORMED, f"{where} is malformed", kind=ProofRejected):
         decode_proof_file(_seal(PROOF, body))
+
+
+@pytest.mark.parametrize(
+    ("data", "decode", "change", "where"),
+    [
+        (PRIVATE_PROOF, decode_proof_file, _drop("input_root"), "input_root of the {}/proof/2"),
+        (
+            PRIVATE_PROOF,
+            decode_proof_file,
+            _set("input_root", to=None),
+            "input_root of the {}/proof/2",
+        ),
+        (
+            PRIVATE_PROOF,
+            decode_proof_file,
+            _set("disclosed", to=None),
+            "disclosed of the {}/proof/2",
+        ),
+        (
+            OPENING,
+            decode_input_opening,
+            _set("secret", to="0x00"),
+            "secret of the {}/input-opening/1",
+        ),
+        (OPENING, decode_input_opening, _drop("job_id"), "job_id of the {}/input-opening/1"),
+        (OPENING, decode_input_opening, _set("more", to=1), "more of the {}/input-opening/1"),
+    ],
+)
+def test_documents_of_private_inputs_whose_body_makes_no_sense(
+    data: bytes, decode: Callable[[bytes], Any], change: Change, where: str
+) -> None:
+    body = _body(data)
+    change(body)
+    where = where.format("inferproof")
+    with rejects(Reason.FIELD_MALFORMED, f"field {where} is malformed", kind=ProofRejected):
+        decode(_seal(data, body))
+
+
+def test_a_request_is_salted_where_the_input_is_private() -> None:
+    def read(data: bytes) -> Any:
+        return decode_receipt_file(data, PAYMENTS)
+
+    for data, change, version in (
+        (PRIVATE_RECEIPT, _drop("request", "salt"), 2),
+        (RECEIPT, _set("request", "salt", to="0x" + "00" * 32), 1),
+    ):
+        body = _body(data)
+        change(body)
+        with rejects(
+            Reason.FIELD_MALFORMED,
+            f"field salt of the inferproof/receipt/{version}.request is malformed",
+            kind=ReceiptRejected,
+        ):
+            read(_seal(data, body))
+    for data, version in ((PRIVATE_RECEIPT, 1), (RECEIPT, 2)):
+        other = encode_document(f"inferproof/receipt/{version}", _body(data))
+        with rejects(
+            Reason.FIELD_MALFORMED,
+            f"field version of the inferproof/receipt/{version}.receipt.statement is malformed",
+            kind=ReceiptRejected,
+        ):
+            read(other)
 
 
 def test_tensors_are_in_order_and_each_once() -> None:

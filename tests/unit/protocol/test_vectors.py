@@ -18,11 +18,21 @@ from eth_utils.crypto import keccak
 from inferproof.errors import RequestRejected
 from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.encoding import parse_canonical_json
+from inferproof.protocol.input_opening import decode_input_opening
 from inferproof.protocol.opening import check_opening, decode_opening, encode_opening
 from inferproof.protocol.verifier_bundle import decode_bundle
-from inferproof.testing.samples import SETTLED, Sample, sample_bundle, sample_tools
+from inferproof.testing.samples import (
+    PRIVATE_REQUEST,
+    SETTLED,
+    Sample,
+    SampleChecker,
+    sample_bundle,
+    sample_preprocess,
+    sample_tools,
+)
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
+from inferproof.verify.proof import check_own_input
 from inferproof.verify.receipt import verify_receipt
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
@@ -64,7 +74,7 @@ def test_every_entry_says_what_it_is() -> None:
                 if key != "types":
                     yield from entries(item)
 
-    assert len(ALL) == 13
+    assert len(ALL) == 15
     for name in ALL:
         found = list(entries(_load(name)))
         assert found, name
@@ -144,6 +154,13 @@ def _parts(e: dict[str, Any]) -> list[bytes]:
             return [_bytes(e["data"])]
         case "input":
             return [_bytes(e["salt"]), *map(_bytes, e["encodings"])]
+        case "input-private":
+            return [e["proof_system"].encode(), _bytes(e["root"])]
+        case "input-attempts":
+            return [_bytes(e["secret"])]
+        case "request-private":
+            sent = (e["method"].encode(), e["path"].encode(), _bytes(e["body"]))
+            return [_bytes(e["salt"]), *sent]
         case "input-hashed":
             return [e["proof_system"].encode(), *map(_bytes, e["hashes"])]
         case "output":
@@ -196,6 +213,8 @@ OURS = {"name": "inferproof", "version": "1"}
     ("file", "entries", "field", "domain"),
     [
         ("statement.json", "statements", "statement", OURS),
+        ("private_statement.json", "statements", "statement", OURS),
+        ("private_receipt.json", "receipts", "receipt", OURS),
         ("quote.json", "quotes", "quote", OURS),
         ("receipt.json", "receipts", "receipt", OURS),
         ("authorization.json", "authorizations", "authorization", None),
@@ -230,6 +249,18 @@ def test_the_whole_receipt_in_the_vectors_verifies() -> None:
     policy = Policy(minimum_assurance=Assurance.COMMITMENT)
     verified = verify_receipt(text.encode("ascii"), policy, sample_tools())
     assert verified.digest.hex == _load("receipt.json")["receipts"][0]["digest"]
+
+
+def test_the_private_receipt_verifies_and_its_opening_opens_the_proof_in_it() -> None:
+    texts = [entry["text"].encode("ascii") for entry in _load("documents.json")]
+    proof, opening, receipt = texts[2:5]
+    policy = Policy(minimum_assurance=Assurance.COMMITMENT)
+    verified = verify_receipt(receipt, policy, sample_tools())
+    assert verified.digest.hex == _load("private_receipt.json")["receipts"][0]["digest"]
+    assert verified.file.proof == proof
+    own = sample_preprocess({}, PRIVATE_REQUEST.body)
+    opened = decode_input_opening(opening)
+    check_own_input(verified.proof, verified.bundle, SampleChecker(), own, opened)
 
 
 def test_the_openings_open_the_bundle_before_them() -> None:

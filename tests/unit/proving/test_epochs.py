@@ -33,6 +33,11 @@ def prove(epochs: Epochs, statement: bytes = b"") -> bytes:
     return epoch.prove(object(), statement, slot)  # type: ignore[arg-type]
 
 
+def prove_private(epochs: Epochs) -> bytes:
+    epoch, slot = epochs.opening(private_inputs=True)
+    return epoch.prove(object(), b"", slot, attempt=0)  # type: ignore[arg-type]
+
+
 def epochs_of(key: FakeKey, openings: Openings) -> Epochs:
     return Epochs(key.registered(openings), openings)  # type: ignore[arg-type]
 
@@ -57,6 +62,30 @@ def test_a_key_serves_all_that_its_epochs_come_to_and_then_says_so(
         "key of the same weights: inferproof provider rotate DIR"
     )
     assert key.slots == list(range(8))
+
+
+def test_private_inputs_have_epochs_of_their_own_below_the_same_links(openings: Openings) -> None:
+    key = FakeKey(proofs=4, links=8)
+    epochs = epochs_of(key, openings)
+    for _ in range(2):
+        prove(epochs)
+        prove_private(epochs)
+    public, private = (each for each in key.epochs if each.for_proofs)
+    assert (public.of_private, private.of_private) == (False, True)
+    assert public.slots == private.slots == [0, 1]
+    assert key.slots == [0]
+    epochs.close()
+    for each in key.epochs:
+        assert openings.budget(Digest(each.name())).ranges == ()
+
+
+def test_threads_of_both_kinds_never_share_an_opening(openings: Openings) -> None:
+    key = FakeKey(proofs=5, links=3, size=60)
+    epochs = epochs_of(key, openings)
+    with ThreadPoolExecutor(8) as threads:
+        kinds = [prove, prove_private] * 60
+        made = list(threads.map(lambda kind: kind(epochs), kinds))
+    assert len(set(made)) == 120
 
 
 def test_threads_never_share_an_opening(openings: Openings) -> None:

@@ -312,14 +312,14 @@ async def test_a_card_may_refuse_inputs_beyond_the_range(
     world.system.beyond = 2
     async with running(world, url=MEMORY) as services:
         if rule == "cut":
-            await services.gateway.check_input(MODEL, BODY)
+            await services.gateway.check_input(MODEL, Request("POST", PATH, BODY))
             return
         message = (
             "2 of the input's values lie beyond the range that the model was calibrated for, and "
             "its card refuses such inputs"
         )
         with rejects(Reason.INPUT_BEYOND_RANGE, message, kind=InputRejected):
-            await services.gateway.check_input(MODEL, BODY)
+            await services.gateway.check_input(MODEL, Request("POST", PATH, BODY))
         with rejects(Reason.INPUT_BEYOND_RANGE, message, kind=InputRejected):
             await services.accept()
         assert await nothing_reserved(services)

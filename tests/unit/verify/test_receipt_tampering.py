@@ -20,7 +20,6 @@ from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import parse_canonical_json
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import (
-    FORMAT,
     decode_receipt_file,
     encode_receipt_file,
     receipt_digest,
@@ -30,6 +29,7 @@ from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.testing.samples import (
     GATEWAY,
     PAYMENTS,
+    PRIVATE_REQUEST,
     STRANGER,
     Sample,
     TransferSample,
@@ -49,6 +49,7 @@ TRUSTED = replace(OPEN, gateways=frozenset({GATEWAY.address}))
 RECEIPTS = {
     "public": sample_receipt(),
     "hashed": sample_receipt(Sample(bundle=sample_bundle(visibility=Visibility.HASHED))),
+    "private": sample_receipt(Sample(request=PRIVATE_REQUEST)),
     "unbound": sample_receipt(Sample(nonce_salt=None)),
     "pending": sample_receipt(Sample(settlement=Settlement(SettlementState.PENDING))),
     "transfer": sample_receipt(TransferSample()),
@@ -137,6 +138,11 @@ def _body(data: bytes) -> dict[str, Any]:
     return body
 
 
+def _format(data: bytes) -> str:
+    document: Any = parse_canonical_json(data, max_bytes=len(data))
+    return str(document["format"])
+
+
 def _put(body: Any, path: Path_, value: Any) -> None:
     for step in path[:-1]:
         body = body[step]
@@ -150,6 +156,7 @@ def _changed(data: bytes, *, linked: bool) -> Iterator[tuple[str, bytes]]:
     also changed together, because one without the others is no settlement.
     """
     original = _body(data)
+    form = _format(data)
     for path, value in _leaves(original):
         for mutant in _mutants(value):
             if type(mutant) is type(value) and mutant == value:
@@ -160,7 +167,7 @@ def _changed(data: bytes, *, linked: bool) -> Iterator[tuple[str, bytes]]:
             if linked and path[:2] == ("receipt", "quote") and shared:
                 _put(body, ("receipt", "payment", *path[2:]), copy.deepcopy(mutant))
             name = ".".join(str(p) for p in path if not isinstance(p, int))
-            yield name, encode_document(FORMAT, body)
+            yield name, encode_document(form, body)
     if linked:
         for settlement in (
             {"state": "failed", "transaction": None, "blockNumber": None},
@@ -169,7 +176,7 @@ def _changed(data: bytes, *, linked: bool) -> Iterator[tuple[str, bytes]]:
             body = copy.deepcopy(original)
             if body["receipt"]["settlement"] != settlement:
                 body["receipt"]["settlement"] = settlement
-                yield "receipt.settlement.state", encode_document(FORMAT, body)
+                yield "receipt.settlement.state", encode_document(form, body)
 
 
 def _accepted(data: bytes, policy: Policy = OPEN) -> bool:
@@ -210,6 +217,7 @@ def _rewritten(file: ReceiptFile, key: SigningKey, parts: ModelParts) -> bytes:
             PAYMENTS[file.receipt.payment.method].claims(
                 file.receipt.payment, file.receipt.request_digest, file.receipt.nonce_salt
             ),
+            private_input=file.receipt.statement.private_input,
         ),
     )
     return _resigned(replace(file, receipt=receipt), key)
@@ -264,8 +272,9 @@ def _by_gateway(whole: bytes) -> set[str]:
     return accepted
 
 
-def test_what_rests_on_the_gateways_word() -> None:
-    assert _by_gateway(RECEIPTS["public"]) == WORD_OF_GATEWAY
+@pytest.mark.parametrize("kind", ["public", "private"])
+def test_what_rests_on_the_gateways_word(kind: str) -> None:
+    assert _by_gateway(RECEIPTS[kind]) == WORD_OF_GATEWAY
 
 
 def test_what_rests_on_it_for_a_transfer() -> None:
@@ -303,4 +312,4 @@ def test_any_byte_of_an_attachment(whole: bytes, attachment: str) -> None:
         broken = bytearray(data)
         broken[at] ^= 1 << (at % 8)
         body[attachment] = base64.b64encode(broken).decode()
-        assert not _accepted(encode_document(FORMAT, body))
+        assert not _accepted(encode_document(_format(whole), body))

@@ -17,23 +17,41 @@ from inferproof.protocol.proof_file import (
     decode_proof_file,
     encode_proof_file,
 )
+from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
     ANSWER,
+    PRIVATE_REQUEST,
     SALT,
     Sample,
     SampleChecker,
     sample_bundle,
     sample_proof,
+    sample_root,
 )
+from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 from inferproof.types.tensor import FixedTensor
-from inferproof.verify.proof import check_version, verify_proof
+from inferproof.verify.proof import (
+    ProofChecker,
+    check_own_input,
+    check_version,
+    verify_proof,
+)
 
 BUNDLE = sample_bundle()
 HIDDEN = sample_bundle(visibility=Visibility.HASHED)
 FILE = decode_proof_file(Sample().proof())
+PRIVATE = decode_proof_file(Sample(request=PRIVATE_REQUEST).proof())
+OPENING = Sample(request=PRIVATE_REQUEST).opening()
+
+
+class Unable:
+    """The sample system, as one without private inputs."""
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        SampleChecker().check(bundle, file, statement)
 
 
 def _proved(file: ProofFile, bundle: VerifierBundle = BUNDLE) -> bytes:
@@ -173,6 +191,94 @@ def test_4_the_hashes_have_the_stated_commitment() -> None:
         verify_proof(
             _proved(replace(file, input_hashes=(b"\1" * 32,)), HIDDEN), HIDDEN, SampleChecker()
         )
+
+
+def test_4_a_private_input_has_a_root_and_nothing_else() -> None:
+    assert (PRIVATE.disclosed, PRIVATE.input_hashes) == (None, None)
+    proved = verify_proof(_proved(PRIVATE), BUNDLE, SampleChecker())
+    assert proved.statement.private_input
+    assert proved.out_of_range is None
+    other = replace(PRIVATE, input_root=sample_root(SALT, {"x": np.zeros(3, np.float32)}))
+    with rejects(
+        Reason.PROOF_INPUT_COMMITMENT,
+        "the input does not have the input commitment of the statement",
+    ):
+        verify_proof(_proved(other), BUNDLE, SampleChecker())
+
+
+@pytest.mark.parametrize(
+    ("bundle", "checker"),
+    [(HIDDEN, SampleChecker()), (BUNDLE, Unable())],
+    ids=["a model of hashed inputs", "a system without private inputs"],
+)
+def test_4_a_private_input_is_one_that_the_system_has(
+    bundle: VerifierBundle, checker: ProofChecker
+) -> None:
+    """Without this nothing would look at the root."""
+    statement = replace(PRIVATE.statement, model_commitment=bundle.commitment)
+    file = replace(PRIVATE, statement=statement)
+    visibility = bundle.parts.visibility
+    with rejects(
+        Reason.PROOF_INPUT_VISIBILITY,
+        f"the model was compiled for {visibility} input, the proof shows another",
+    ):
+        verify_proof(_proved(file, bundle), bundle, checker)
+
+
+def test_whether_an_input_is_private_is_in_the_statement() -> None:
+    public = replace(PRIVATE.statement, version=1)
+    assert statement_digest(public) != statement_digest(PRIVATE.statement)
+    # A proof file of either form takes statements of its own version alone.
+    for file, version in ((FILE, 2), (PRIVATE, 1)):
+        other = replace(file, statement=replace(file.statement, version=version))
+        with rejects(
+            Reason.FIELD_MALFORMED,
+            f"field version of the inferproof/proof/{3 - version}.statement is malformed",
+            kind=ProofRejected,
+        ):
+            decode_proof_file(encode_proof_file(other))
+
+
+OWN = {"x": np.array([1.5, -2, 0.25], np.float32)}
+
+
+def test_a_payer_compares_its_own_input() -> None:
+    proved = verify_proof(_proved(PRIVATE), BUNDLE, SampleChecker())
+    check_own_input(proved, BUNDLE, SampleChecker(), OWN, OPENING)
+    message = (
+        "this input does not have the root that the statement names: the proof is about another "
+        "input, or the opening holds another secret"
+    )
+    other = {"x": OWN["x"] + np.float32(0.25)}
+    with rejects(Reason.PROOF_OTHER_INPUT, message, kind=ProofRejected):
+        check_own_input(proved, BUNDLE, SampleChecker(), other, OPENING)
+    with rejects(Reason.PROOF_OTHER_INPUT, message, kind=ProofRejected):
+        wrong = replace(OPENING, secret=bytes(32))
+        check_own_input(proved, BUNDLE, SampleChecker(), OWN, wrong)
+
+
+@pytest.mark.parametrize("field", ["job_id", "model_commitment", "input_commitment"])
+def test_an_opening_is_for_one_statement(field: str) -> None:
+    proved = verify_proof(_proved(PRIVATE), BUNDLE, SampleChecker())
+    other = replace(OPENING, **{field: Digest(bytes(32))})
+    with rejects(
+        Reason.PROOF_OTHER_OPENING,
+        f"the opening is for the input of job {other.job_id}, and does not belong to this proof "
+        f"of job {PRIVATE.statement.job_id}",
+        kind=ProofRejected,
+    ):
+        check_own_input(proved, BUNDLE, SampleChecker(), OWN, other)
+
+
+def test_an_input_that_is_shown_has_no_opening() -> None:
+    proved = verify_proof(_proved(FILE), BUNDLE, SampleChecker())
+    with rejects(
+        Reason.PROOF_INPUT_SHOWN,
+        "the proof is not about a private input: what it shows of the input, it shows to "
+        "everyone, and there is no opening of it",
+        kind=ProofRejected,
+    ):
+        check_own_input(proved, BUNDLE, SampleChecker(), OWN, OPENING)
 
 
 @pytest.mark.parametrize("field", ["job_id", "provider"])

@@ -1,5 +1,7 @@
 """The twelve steps of a receipt, each with what fails it."""
 
+import base64
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +21,13 @@ from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol import proof_mode
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.claims import derive_claims, proven_sentence
-from inferproof.protocol.commitments import job_id, proof_digest
+from inferproof.protocol.commitments import (
+    input_commitment,
+    job_id,
+    proof_digest,
+    request_digest,
+)
+from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
@@ -31,12 +39,15 @@ from inferproof.testing.samples import (
     ORDERED_AT,
     PAYER,
     PAYMENTS,
+    PRIVATE_REQUEST,
     PROVIDER,
     REQUEST,
+    SALT,
     STRANGER,
     Sample,
     SampleChecker,
     sample_bundle,
+    sample_preprocess,
     sample_receipt,
     sample_receipt_file,
     sample_tools,
@@ -107,6 +118,50 @@ def test_a_hidden_input_makes_step_11_not_applicable() -> None:
     assert steps[10].status is StepStatus.NOT_APPLICABLE
 
 
+def test_a_private_input_makes_step_11_not_applicable_and_its_claims_unknown() -> None:
+    verified = _verify(sample_receipt_file(Sample(request=PRIVATE_REQUEST)))
+    step = verified.steps[10]
+    assert step.status is StepStatus.NOT_APPLICABLE
+    assert step.detail == "input private, who has its opening can compare"
+    for name in ("preprocessing", "input-range"):
+        found = _claim(verified, name)
+        assert (found.status, found.source) == (ClaimStatus.UNKNOWN, ClaimSource.OPERATOR_ASSERTED)
+        assert found.reason.startswith("the input is private; who has it")
+
+
+def test_a_receipt_about_a_private_input_holds_nothing_of_it() -> None:
+    """Neither the input nor a digest of it that a guess could be held against."""
+    sample = Sample(request=PRIVATE_REQUEST)
+    whole = sample_receipt_file(sample)
+    data = encode_receipt_file(replace(whole, request=None))
+    body = sample.request.body
+    tensors = sample_preprocess({}, body)
+    values = tensors["x"].tobytes()
+    guesses = [
+        *(body, values, SALT, sample.request.salt or b""),
+        request_digest(sample.request.method, sample.request.path, body).raw,
+        input_commitment(SALT, tensors).raw,
+        *(hash_of(each) for hash_of in (keccak256, _sha256) for each in (body, values)),
+    ]
+    hidden = data + (whole.proof or b"") + (whole.verifier or b"")
+    # What is in base64 in a document is looked for in the document itself, as it is.
+    for guess in guesses:
+        for form in (guess, guess.hex().encode(), base64.b64encode(guess)):
+            assert form not in hidden
+    public = sample_receipt_file()
+    found = encode_receipt_file(replace(public, request=None)) + (public.proof or b"")
+    assert guesses[4].hex().encode() in found
+    assert base64.b64encode(values) in found
+    # The request that the payer attaches itself is found to be the paid one.
+    assert _verify(whole).steps[6].status is StepStatus.PASSED
+    with rejects(Reason.RECEIPT_REQUEST, "the attached request is not the one that was paid for"):
+        _verify(replace(whole, request=replace(sample.request, salt=bytes(32))))
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 def test_without_the_request_steps_7_and_11_are_not_checked() -> None:
     steps = _verify(replace(FILE, request=None)).steps
     assert [s.number for s in steps if s.status is not StepStatus.PASSED] == [7, 11]
@@ -132,7 +187,7 @@ class Ranged(SampleChecker):
     def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int:
         return sum(int((abs(array) > 1).sum()) for array in inputs.values())
 
-    def security(self, bundle: VerifierBundle) -> SecurityReport:
+    def security(self, bundle: VerifierBundle, *, private_input: bool = False) -> SecurityReport:
         return SecurityReport(100.25, "default", "clear", (("all", 100.25),))
 
 

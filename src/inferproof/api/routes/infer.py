@@ -56,7 +56,9 @@ log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 WEBHOOK = "Inferproof-Webhook"
+PRIVATE_INPUT = "Inferproof-Private-Input"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_SALT = re.compile(r"0x[0-9a-f]{64}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 BLANKS = b" \t\r\n"
 """What may stand around a value of JSON."""
@@ -90,7 +92,8 @@ async def infer(request: HttpRequest) -> Response:
     if "%2f" in path.lower():  # decoded it would be another path than the one that is paid for
         raise NotFound(Reason.ROUTE_UNKNOWN)
     _check_type(headers)
-    call = _Call(served, request, model, Request("POST", path, await request.body()), headers)
+    sent = Request("POST", path, await request.body(), _salt(headers))
+    call = _Call(served, request, model, sent, headers)
     try:
         job = await _paid(call)
     except PaymentRejected as error:
@@ -196,7 +199,7 @@ async def _ask(call: _Call) -> Response:
     or an agent, finds an example beside the offer. Any other has to be one that could be paid for.
     """
     if call.sent.body.translate(None, BLANKS) not in (b"", b"{}"):
-        await call.served.gateway.check_input(call.model, call.sent.body)
+        await call.served.gateway.check_input(call.model, call.sent)
     signed, offer = await _quoted(call, None)
     due = PaymentRejected(Reason.PAYMENT_REQUIRED, price=signed.quote.price)
     return error_response(due, request_id=request_id(call.http), **offer)
@@ -217,7 +220,7 @@ async def _quoted(call: _Call, error: str | None) -> tuple[SignedQuote, _Offer]:
     """A fresh quote for this request, and what offers it: the header, and the body's part with
     schemas and examples, for which a header has no room."""
     served, path = call.served, call.sent.path
-    digest = request_digest(call.sent.method, path, call.sent.body)
+    digest = request_digest(call.sent.method, path, call.sent.body, call.sent.salt)
     methods = served.gateway.methods.values()
     signed = await served.gateway.quote(call.model, digest)
     view = await served.gateway.model(call.model)
@@ -250,6 +253,19 @@ def _patience(headers: Mapping[str, str], limit: float) -> float:
         return 0.0
     waits = [int(m[1]) for p in preferences if (m := _WAIT.fullmatch(p)) is not None]
     return min([limit, *waits])
+
+
+def _salt(headers: Mapping[str, str]) -> bytes | None:
+    """The salt of a request that asks for a private input; None for any other.
+
+    Raises: RequestRejected PRIVATE_INPUT_SALT.
+    """
+    given = headers.get(PRIVATE_INPUT.lower())
+    if given is None:
+        return None
+    if not _SALT.fullmatch(given):
+        raise RequestRejected(Reason.PRIVATE_INPUT_SALT, header=PRIVATE_INPUT)
+    return bytes.fromhex(given[2:])
 
 
 def _check_type(headers: Mapping[str, str]) -> None:
@@ -365,6 +381,16 @@ OPERATION = operation(
             "a conflict.",
             "schema": {"type": "string", "format": "uri", "maxLength": 2048},
             "example": "https://buyer.example/inferproof",
+        },
+        {
+            "name": PRIVATE_INPUT,
+            "in": "header",
+            "required": False,
+            "description": "Asks for a proof that shows nothing of the input. It holds 32 random "
+            "bytes that salt the digest of the request, which is signed for; keep them, for they "
+            "are part of the request. Only models of mode private take private inputs.",
+            "schema": {"type": "string", "pattern": _SALT.pattern},
+            "example": s.HEX32,
         },
         {
             "name": "Prefer",

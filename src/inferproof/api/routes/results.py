@@ -72,6 +72,32 @@ async def cancel_job(served: Served, request: Request, job_id: JobParameter) -> 
     return json_response(await job_json(served, job))
 
 
+@router.post(
+    "/jobs/{job_id}/opening",
+    response_class=Response,
+    responses={200: {"description": "The opening, a file.", **_FILE}, **errors(404, 413)},
+    operation_id="openInput",
+    summary="The opening of a private input",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": s.OpeningRequest.model_json_schema()}},
+        }
+    },
+)
+@body_limit(4 * KIB)
+async def open_input(served: Served, request: Request, job_id: JobParameter) -> Response:
+    """What the payer of a finished job compares its own, private input with: a secret.
+
+    The payer signs the EIP-712 struct `OpenInput(bytes32 job,uint64 before)`. With the opening it
+    computes the root that the statement names, and rejects a proof about another input.
+    """
+    asked = read_body(s.OpeningRequest, await request.body())
+    signature = hex_bytes(asked.signature, "body.signature")
+    data = await served.gateway.input_opening(job_id, asked.before, signature)
+    return Response(data, media_type=JSON)
+
+
 @router.get(
     "/jobs/{job_id}/verifications",
     response_model=s.VerificationList,
@@ -97,7 +123,11 @@ async def get_receipt(
     served: Served,
     job_id: JobParameter,
     attach: Annotated[
-        bool, Query(description="Attach request, proof and verifier bundle.")
+        bool,
+        Query(
+            description="Attach request, proof and verifier bundle; no request with a private "
+            "input."
+        ),
     ] = False,
 ) -> Response:
     """The signed receipt of a finished job. With `attach` the file can be verified by itself."""
@@ -126,8 +156,8 @@ async def get_proof(served: Served, digest: DigestParameter) -> Response:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "description": "A receipt file with its attachments (inferproof/receipt/1), or a "
-            "proof file (inferproof/proof/1) of a job of this gateway.",
+            "description": "A receipt file with its attachments (inferproof/receipt/1 or 2), or a "
+            "proof file (inferproof/proof/1 or 2) of a job of this gateway.",
             "content": {
                 JSON: {
                     "schema": {"type": "object"},

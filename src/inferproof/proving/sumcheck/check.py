@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inferproof.errors import ArtifactRejected, InputRejected, ProofRejected, Reason
+from inferproof.errors import (
+    ArtifactRejected,
+    InputRejected,
+    ProofRejected,
+    Reason,
+    RequestRejected,
+)
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
@@ -44,7 +50,8 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
 
     1  bundle and key are of this version; settings, key and bundle describe one interface
     2  the outputs carry the settings' scales
-    3  public values: quantised input, outputs, statement digest
+    3  public values: quantised input, or the root of a private one where the statement says so;
+       outputs, statement digest
     4  the native verifier accepts the proof for these values under the bundle's key
 
     Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; ProofRejected PROOF_OTHER_VERSION,
@@ -55,17 +62,15 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
     # 1
     check_version(bundle, VERSION)
     facts = read_facts(bundle)
-    if file.disclosed is None:
-        raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
     # 2
     if [o.scale for o in file.outputs] != [o.scale for o in facts.settings.outputs]:
         raise ProofRejected(Reason.PROOF_OUTPUTS_SCALE)
     # 3
-    inputs = _public_inputs(facts.settings, file.disclosed.tensors)
+    inputs, root = _given(facts.settings, file)
     outputs = [_integers(output) for output in file.outputs]
     # 4
     try:
-        facts.key.verify(inputs, outputs, statement.raw, file.proof)
+        facts.key.verify(inputs, outputs, statement.raw, file.proof, root)
     except library().NativeError as error:
         raise ProofRejected(Reason.PROOF_INVALID) from error
 
@@ -80,6 +85,27 @@ def read_facts(bundle: VerifierBundle) -> Facts:
     if parts.setup is not Setup.NONE or bundle.srs:
         raise settings_fault("there is a set-up")
     return _facts(bundle.verifying_key, bundle.settings, bundle.inputs, bundle.outputs)
+
+
+def input_root(bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
+    """See InputCommitter. Raises also: InputRejected INPUT_BEYOND_CIRCUIT."""
+    facts = read_facts(bundle)
+    try:
+        return Digest(facts.key.input_root(flat_inputs(facts.settings, inputs), secret))
+    except library().NativeError as error:
+        raise private_fault(error) or InputRejected(Reason.INPUT_BEYOND_CIRCUIT) from error
+
+
+def private_fault(failure: Exception) -> RequestRejected | None:
+    """What the native module says against private inputs of a key, where it is that."""
+    code, message = failure.args[:2]
+    if code == "INPUTS_PUBLIC_ONLY":
+        why = f"{message}; compile the model with --mode private"
+    elif code.startswith("KEY_"):
+        why = f"the model has no plan for it: {str(message)[:300]}"
+    else:
+        return None
+    return RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
 
 
 def forget_keys() -> None:
@@ -128,6 +154,18 @@ def flat_inputs(settings: Settings, tensors: Tensors) -> list[Int32s]:
     return [q.astype(np.int32).reshape(-1) for q in quantise_inputs(settings, tensors)]
 
 
+def _given(settings: Settings, file: ProofFile) -> tuple[list[Int32s] | None, bytes | None]:
+    """What the verifier is given of the input, of which the statement decides and not the proof:
+    the integers, or the root."""
+    if file.statement.private_input:
+        if file.input_root is None:
+            raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
+        return None, file.input_root.raw
+    if file.disclosed is None:
+        raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
+    return _public_inputs(settings, file.disclosed.tensors), None
+
+
 def _public_inputs(settings: Settings, tensors: Tensors) -> list[Int32s]:
     try:
         return flat_inputs(settings, tensors)
@@ -149,6 +187,10 @@ class Checker:
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         """See `check`."""
         check(bundle, file, statement)
+
+    def input_root(self, bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
+        """See InputCommitter."""
+        return input_root(bundle, inputs, secret)
 
 
 CHECKER = Checker()

@@ -40,7 +40,7 @@ from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
 from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
-from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, falls_short, notes, where
+from inferproof.proving.sumcheck.notes import falls_short, notes, private_notes, where
 from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
@@ -123,7 +123,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "notes": [
             *model.notes,
             *notes(told, layers),
-            *([] if key.kept is None else [PRIVATE_NOTE]),
+            *([] if key.kept is None else private_notes(read_facts(loaded.bundle).key)),
         ],
         "layers": [asdict(layer) for layer in layers],
         "trials": [],

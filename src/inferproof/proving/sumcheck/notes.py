@@ -1,9 +1,16 @@
-"""What a provider should know of a model's accuracy, in sentences."""
+"""What a provider should know of a model's accuracy and privacy, in sentences."""
+
+from typing import TYPE_CHECKING
 
 from inferproof.models.show import printable
+from inferproof.proving.sumcheck.check import private_fault
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.score import ENOUGH_SAMPLES, Report
 from inferproof.proving.sumcheck.precision import MOST_BITS
 from inferproof.types.layer import QuantisedLayer, weakest
+
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
 
 SHORT_ERROR = 0.02
 """Relative to the largest output; a larger error is told."""
@@ -18,6 +25,18 @@ PRIVATE_NOTE = (
     "Each process that proves takes an opening of the key, which are counted (provider openings)"
 )
 """Of models of mode private."""
+
+
+def private_notes(key: "_native.VerifyingKey") -> list[str]:
+    """What is told of a key of mode private: also where buyers cannot keep their inputs private."""
+    try:
+        key.security(private_inputs=True)
+    except library().NativeError as error:
+        refusal = private_fault(error)
+        if refusal is None:
+            raise
+        return [PRIVATE_NOTE, refusal.message]
+    return [PRIVATE_NOTE]
 
 
 def falls_short(report: Report) -> bool:

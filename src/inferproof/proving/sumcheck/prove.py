@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InferproofError, InputRejected, Reason, Unavailable
-from inferproof.protocol.commitments import input_commitment
+from inferproof.errors import InferproofError, InputRejected, Reason, RequestRejected, Unavailable
+from inferproof.protocol.commitments import input_commitment, private_input_commitment
 from inferproof.protocol.proof_file import DisclosedInput, encode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.proving.base import (
@@ -21,13 +21,14 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
-from inferproof.proving.sumcheck.check import CHECKER, flat_inputs
-from inferproof.proving.sumcheck.epochs import BEGINS, PrivateRun
+from inferproof.proving.sumcheck.check import CHECKER, flat_inputs, private_fault
+from inferproof.proving.sumcheck.epochs import BEGINS, PrivateModel, PrivateRun
 from inferproof.proving.sumcheck.library import Int32s, library
 from inferproof.proving.sumcheck.loaded import Loaded
+from inferproof.proving.sumcheck.modes import mode_of
 from inferproof.proving.sumcheck.quantisation import Settings, dequantise
 from inferproof.proving.worker import peak_bytes
-from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Digest
 from inferproof.types.proof import Statement
 from inferproof.types.tensor import FixedTensor, Tensors
 from inferproof.verify.proof import verify_proof
@@ -66,6 +67,37 @@ def execute(
         input_hashes=None,
         load_s=load_s,
         run_s=time.perf_counter() - began,
+    )
+    return SumcheckExecution(native, ran)
+
+
+def execute_private(
+    loaded: Loaded, inputs: Tensors, secret: bytes, load_s: float = 0.0
+) -> "SumcheckExecution":
+    """One run on private inputs, whose commitment the secret makes.
+
+    Raises: as `execute`; RequestRejected PRIVATE_INPUT_UNSUPPORTED.
+    """
+    if not isinstance(loaded.key, PrivateModel):
+        mode = mode_of(loaded.bundle.verifying_key)
+        why = f"proofs of mode {mode} show their inputs; compile the model with --mode private"
+        raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
+    began = time.perf_counter()
+    try:
+        native = loaded.key.execute(flat_inputs(loaded.settings, inputs), secret)
+    except library().NativeError as error:
+        raise private_fault(error) or failure(error) from error
+    bundle, root = loaded.bundle, Digest(native.input_root() or b"")
+    ran = Ran(
+        model_commitment=bundle.commitment,
+        proof_system=bundle.parts.proof_system,
+        input_commitment=private_input_commitment(bundle.parts.proof_system, root),
+        outputs=fixed_outputs(loaded.settings, native.outputs()),
+        disclosed=None,
+        input_hashes=None,
+        load_s=load_s,
+        run_s=time.perf_counter() - began,
+        input_root=root,
     )
     return SumcheckExecution(native, ran)
 

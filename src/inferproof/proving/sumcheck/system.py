@@ -47,11 +47,16 @@ from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
 from inferproof.proving.sumcheck.description import described
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import NAME, Cache
+from inferproof.proving.sumcheck.loaded import NAME, Cache, Loaded
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
 from inferproof.proving.sumcheck.private_key import has_key, read_key
-from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
+from inferproof.proving.sumcheck.prove import (
+    SumcheckExecution,
+    evaluate,
+    execute,
+    execute_private,
+)
 from inferproof.proving.sumcheck.public_facts import public_facts
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
@@ -197,6 +202,27 @@ class SumcheckSystem:
         cancelled: Cancelled = never,
     ) -> SumcheckExecution:
         """See Executor. A run is not interrupted; its proof is, between its phases."""
+        loaded, tensors, load_s = self._ready(model, inputs, progress, cancelled)
+        return execute(loaded, tensors, salt, load_s)
+
+    def execute_private(
+        self,
+        model: Path,
+        inputs: Tensors,
+        secret: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,  # noqa: ARG002 - as in execute
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> SumcheckExecution:
+        """See PrivateExecutor."""
+        loaded, tensors, load_s = self._ready(model, inputs, progress, cancelled)
+        return execute_private(loaded, tensors, secret, load_s)
+
+    def _ready(
+        self, model: Path, inputs: Tensors, progress: Progress, cancelled: Cancelled
+    ) -> tuple[Loaded, Tensors, float]:
+        """The loaded model, the checked inputs, and the seconds that loading took."""
         if cancelled():
             raise Unavailable(Reason.PROVER_CANCELLED)
         progress("loading keys", 0.0)
@@ -205,7 +231,7 @@ class SumcheckSystem:
         load_s = time.perf_counter() - began
         tensors = check_inputs(loaded.bundle.inputs, inputs)
         progress("running the quantised model", 0.1)
-        return execute(loaded, tensors, salt, load_s)
+        return loaded, tensors, load_s
 
     def evaluate(
         self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
@@ -224,9 +250,17 @@ class SumcheckSystem:
         """See RangeReporter."""
         return count_beyond(decode_settings(bundle.settings), inputs)
 
-    def security(self, bundle: VerifierBundle) -> SecurityReport:
+    def input_root(self, bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
+        """See InputCommitter."""
+        return checker.input_root(bundle, check_inputs(bundle.inputs, inputs), secret)
+
+    def security(self, bundle: VerifierBundle, *, private_input: bool = False) -> SecurityReport:
         """See SecurityReporter."""
-        told = json.loads(checker.read_facts(bundle).key.security())
+        key = checker.read_facts(bundle).key
+        try:
+            told = json.loads(key.security(private_input))
+        except library().NativeError as error:
+            raise checker.private_fault(error) or error from error
         terms = tuple((term["name"], float(term["bits"])) for term in told["terms"])
         bits = float(told["provable_bits"])
         return SecurityReport(bits, told["profile"], self.mode(bundle), terms)

@@ -174,7 +174,8 @@ class PaidRequest:
     @cached_property
     def digest(self) -> Digest:
         """The request's digest."""
-        return request_digest(self.request.method, self.request.path, self.request.body)
+        request = self.request
+        return request_digest(request.method, request.path, request.body, request.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,10 +293,12 @@ class Gateway(Protocol):
         """
         ...
 
-    async def check_input(self, model: str, body: bytes) -> None:
-        """Returns when the model's pre-processing takes a request body.
+    async def check_input(self, model: str, request: Request) -> None:
+        """Returns when the model's pre-processing takes a request's body, and the model a private
+        input where the request asks for it.
 
-        Raises: InputRejected; NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
+        Raises: InputRejected; RequestRejected PRIVATE_INPUT_UNSUPPORTED; NotFound MODEL_UNKNOWN;
+        Conflict MODEL_NOT_ACTIVE.
         """
         ...
 
@@ -306,9 +309,9 @@ class Gateway(Protocol):
         was reserved when it raises.
         Raises: PaymentRejected (402) and Conflict (409), Unavailable (503) with the reasons of the
         payment's method; Conflict (409) PAYMENT_REPLAYED, PAYMENT_ID_REUSED, WEBHOOK_OTHER,
-        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*, PAYMENT_ID_MALFORMED, WEBHOOK_URL
-        (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE;
-        TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL, PAYER_EXPOSURE.
+        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*, PAYMENT_ID_MALFORMED, WEBHOOK_URL,
+        PRIVATE_INPUT_UNSUPPORTED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL,
+        CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL, PAYER_EXPOSURE.
         """
         ...
 
@@ -347,9 +350,19 @@ class Gateway(Protocol):
 
     async def receipt(self, job_id: Digest, *, attach: bool = False) -> bytes:
         """The receipt file of a finished job; with `attach` it carries request, proof and
-        verifier bundle and can be verified by itself.
+        verifier bundle and can be verified by itself. The request of a private input is its
+        payer's alone, and is left out.
 
         Raises: NotFound JOB_UNKNOWN, RECEIPT_NOT_READY.
+        """
+        ...
+
+    async def input_opening(self, job_id: Digest, before: int, signature: bytes) -> bytes:
+        """The opening of a finished job's private input, for its payer, who signed for it until
+        `before` (see protocol.opening_request).
+
+        Raises: NotFound JOB_UNKNOWN, OPENING_NONE, RECEIPT_NOT_READY; RequestRejected
+        OPENING_REQUEST_TIME, OPENING_REQUEST_SIGNATURE, SIGNATURE_MALFORMED.
         """
         ...
 

@@ -5,12 +5,14 @@
     3  a payment or payment id that is already reserved gives its job again, or a conflict; any
        other counts as an order of its payer, who may give so many in a time
     4  where the payment says so, it is bound to this request
-    5  the model is active and its pre-processing takes the input
+    5  the model is active and its pre-processing takes the input, which is private where the
+       request asks for it and the model can
     6  the quote is ours and holds, or a fresh one is made
     7  the payment is on the quoted terms, at this time
     8  the queue has room
     9  the chain says of the payment what its method asks for
-    10 payment and job are reserved in one durable transaction, if there is still room then
+    10 payment and job are reserved in one durable transaction, if there is still room then; the
+       attempts at a private input are counted from just before it
 
 Steps 2, 4, 7 and 9 are the payment method's (see payments.method), and so is the choice in 10: it
 may name several payments, of which the first is reserved that nobody reserved before, and says of
@@ -62,6 +64,7 @@ from inferproof.services.models.catalog import Catalog, RegisteredModel
 from inferproof.services.orders.base import GatewaySettings, PaidRequest, SignedQuote
 from inferproof.services.orders.exposure_limits import ExposureLimits, NoExposure, OrderExposure
 from inferproof.services.orders.pending_exposure import PendingExposure
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.storage.ports.jobs import Job, Jobs, Outcome, Reservation, ValidatedOrder
 from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
@@ -72,6 +75,7 @@ from inferproof.storage.ports.reuse import (
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Quote, SettlementState
+from inferproof.types.receipt import Request
 
 CheckInput = Callable[[dict[str, Json], bytes], None]
 """Returns when pre-processing, in its canonical form, takes a request body.
@@ -111,6 +115,7 @@ class Intake:
         metrics: Metrics,
         event_bus: EventBus,
         limits: OrderLimits,
+        private_inputs: PrivateInputs,
     ) -> None:
         self._jobs = jobs
         self._catalog = catalog
@@ -126,14 +131,15 @@ class Intake:
         self._pending = PendingExposure(ledger)
         self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
+        self._private_inputs = private_inputs
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
         await self._require_room()
         return self._sign_quote(registered, request or ZERO_DIGEST, self._clock())
 
-    async def check_input(self, model: str, body: bytes) -> None:
-        await self._check_input(await self._catalog.active(model), body)
+    async def check_input(self, model: str, request: Request) -> None:
+        await self._check_input(await self._catalog.active(model), request)
 
     async def accept(self, paid: PaidRequest) -> Job:
         """The job that the payment buys; see the numbered steps of this module."""
@@ -181,7 +187,7 @@ class Intake:
         method.check_bound(presented, paid.digest)
         # 5
         registered = await self._catalog.active(paid.model)
-        await self._check_input(registered, paid.request.body)
+        await self._check_input(registered, paid.request)
         # 6
         now = self._clock()
         quote = self._quoted(registered, paid.quote, paid.digest, now)
@@ -196,11 +202,23 @@ class Intake:
             for reservable in await self._unused(found):
                 order = self._order(paid, method, registered, quote, reservable, now)
                 try:
-                    return await self._reserve(order, reservable)
+                    return await self._counted(order, reservable)
                 except Conflict as error:
                     if error.reason is not Reason.PAYMENT_REPLAYED:
                         raise  # else another request took it since; the next one may be free
         raise method.used(presented)
+
+    async def _counted(self, order: ValidatedOrder, reservable: Reservable) -> Reservation:
+        """The reservation, with the count of a private input for an order that is new."""
+        await self._private_inputs.begin(order)
+        try:
+            reservation = await self._reserve(order, reservable)
+        except Conflict:
+            await self._private_inputs.end(order)
+            raise
+        if reservation.outcome is not Outcome.NEW:
+            await self._private_inputs.end(order)
+        return reservation
 
     @contextmanager
     def _exposure(self, presented: Presented[Any]) -> Iterator[PayerExposure]:
@@ -273,7 +291,10 @@ class Intake:
             check_same_webhook(job, paid.webhook)
         return job
 
-    async def _check_input(self, model: RegisteredModel, body: bytes) -> None:
+    async def _check_input(self, model: RegisteredModel, request: Request) -> None:
+        body = request.body
+        if request.salt is not None:
+            await self._private_inputs.check(model)
         limit = model.submission.card.input.max_bytes
         if len(body) > limit:
             raise InputRejected(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.payments.method import PaymentMethods
 from inferproof.protocol.cancellation import check_cancellation
+from inferproof.protocol.opening_request import check_opening_request
 from inferproof.protocol.signature import SigningKey
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.event_bus import SETTLE, EventBus
@@ -30,6 +31,7 @@ from inferproof.storage.ports.verifications import (
     VerificationRecord,
 )
 from inferproof.types.digest import Address, Digest
+from inferproof.types.receipt import Request
 
 
 class GatewayService:
@@ -98,8 +100,8 @@ class GatewayService:
     async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
         return await self._intake.quote(model, request)
 
-    async def check_input(self, model: str, body: bytes) -> None:
-        await self._intake.check_input(model, body)
+    async def check_input(self, model: str, request: Request) -> None:
+        await self._intake.check_input(model, request)
 
     async def accept(self, paid: PaidRequest) -> JobView:
         return await self._view(await self._intake.accept(paid))
@@ -161,6 +163,11 @@ class GatewayService:
 
     async def receipt(self, job_id: Digest, *, attach: bool = False) -> bytes:
         return await self._receipts.receipt(job_id, attach=attach)
+
+    async def input_opening(self, job_id: Digest, before: int, signature: bytes) -> bytes:
+        job, now = await self._jobs.job(job_id), self._clock()
+        check_opening_request(job_id, before, signature, payer=job.order.payment.payer, now=now)
+        return self._receipts.input_opening(job)
 
     async def proof(self, digest: Digest) -> bytes:
         return await self._receipts.proof(digest)

@@ -77,11 +77,11 @@ def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobVi
         deadline=order.deadline,
         failure=job.failure,
         refund=job.refund,
-        answer=None if job.answer is None else _answer_view(job.answer, model),
+        answer=None if job.answer is None else _answer_view(job, job.answer, model),
     )
 
 
-def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
+def _answer_view(job: Job, answer: Answer, model: RegisteredModel) -> AnswerView:
     bundle, output = model.submission.bundle, model.submission.card.output
     parts, specs = bundle.parts, bundle.outputs
     assurance = assurance_of(bundle)
@@ -92,7 +92,7 @@ def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
         unit=output.unit,
         proof_digest=answer.proof_digest,
         assurance=assurance,
-        proven=proven_sentence(assurance, parts),
+        proven=proven_sentence(assurance, parts, private_input=job.order.private_input),
         timings=answer.timings,
         proof_size=answer.proof_size or 0,
         out_of_range=answer.out_of_range,

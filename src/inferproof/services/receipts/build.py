@@ -27,17 +27,24 @@ def build_receipt(
     order, payment = job.order, job.order.payment
     paid = payments[payment.method].claims(payment, order.request_digest, order.nonce_salt)
     assurance, parts = assurance_of(bundle), bundle.parts
+    private = proof.statement.private_input
     receipt = Receipt(
         statement=proof.statement,
         proof_digest=proof.digest,
         assurance=assurance,
-        proven=proven_sentence(assurance, parts),
+        proven=proven_sentence(assurance, parts, private_input=private),
         request_digest=order.request_digest,
         quote=order.quote,
         quote_signature=order.quote_signature,
         payment=payment,
         settlement=job.settlement,
-        claims=derive_claims(parts, job.settlement, paid, out_of_range=proof.out_of_range),
+        claims=derive_claims(
+            parts,
+            job.settlement,
+            paid,
+            out_of_range=proof.out_of_range,
+            private_input=private,
+        ),
         timings=timings,
         issued_at=issued_at,
         gateway=key.address,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from inferproof.errors import InferproofError, NotFound, Reason, Rejection
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.commitments import proof_digest
-from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
-from inferproof.protocol.proof_file import decode_proof_file
+from inferproof.protocol.input_opening import InputOpening, encode_input_opening
+from inferproof.protocol.proof_file import decode_proof_file, is_proof
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.services.base import Clock
@@ -29,13 +29,6 @@ from inferproof.verify.receipt import Step, Tools, verify_receipt
 
 ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
 """The gateway verifies for anyone: what to trust is for whoever reads the record."""
-
-_PROOF_END = f'"format":"{PROOF_FORMAT}"}}'.encode()
-"""How a proof file ends: keys are sorted, and this is the last."""
-
-
-def _is_proof(data: bytes) -> bool:
-    return data.endswith(_PROOF_END)
 
 
 class Receipts:
@@ -66,11 +59,27 @@ class Receipts:
         verifier = await asyncio.to_thread(self._blobs.get, job.answer.verifier_blob)
         file = replace(
             decode_receipt_file(job.answer.receipt, self._tools.payments),
-            request=job.order.request,
+            request=None if job.order.private_input else job.order.request,
             proof=proof,
             verifier=verifier,
         )
         return await asyncio.to_thread(encode_receipt_file, file)
+
+    def input_opening(self, job: Job) -> bytes:
+        """The opening of the job's private input, as a file. Soundness of hiding: the caller knows
+        that it is the payer who asks.
+
+        Raises: NotFound OPENING_NONE, RECEIPT_NOT_READY.
+        """
+        if not job.order.private_input:
+            raise NotFound(Reason.OPENING_NONE, job=job.order.job_id)
+        if job.answer is None:
+            raise NotFound(Reason.RECEIPT_NOT_READY, job=job.order.job_id, state=job.state.value)
+        stated = decode_receipt_file(job.answer.receipt, self._tools.payments).receipt.statement
+        opening = InputOpening(
+            stated.job_id, stated.model_commitment, stated.input_commitment, job.order.salt
+        )
+        return encode_input_opening(opening)
 
     async def with_proof_size(self, job: Job) -> Job:
         """The job, whose answer says how large its proof is also where it is of before sizes were
@@ -88,7 +97,7 @@ class Receipts:
         return await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
 
     async def verify(self, data: bytes) -> VerificationRecord:
-        return await (self._proof_file(data) if _is_proof(data) else self._receipt_file(data))
+        return await (self._proof_file(data) if is_proof(data) else self._receipt_file(data))
 
     async def _proof_file(self, data: bytes) -> VerificationRecord:
         """Verifies against the bundle of the job that the proof's statement names."""

@@ -15,7 +15,7 @@ from inferproof.errors import ProofRejected, Reason
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import Cancelled, Execution, Proof, Ran, never
-from inferproof.proving.execution import left
+from inferproof.proving.execution import left, private_executor
 from inferproof.services.base import Clock, Systems
 from inferproof.services.models.catalog import RegisteredModel
 from inferproof.services.receipts.build import build_receipt
@@ -55,7 +55,10 @@ class CompiledModels:
         self, order: ValidatedOrder, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
     ) -> Execution:
         """See Runner."""
-        return self.systems(order.quote.proof_system).execute(
+        system = self.systems(order.quote.proof_system)
+        private = order.private_input
+        execute = private_executor(system).execute_private if private else system.execute
+        return execute(
             self.artifacts.path(order.model_commitment),
             inputs,
             order.salt,
@@ -184,6 +187,7 @@ def _require_own(job: Job, verified: VerifiedProof) -> None:
         "job": (statement.job_id, order.job_id),
         "model": (statement.model_commitment, order.model_commitment),
         "provider": (statement.provider, order.quote.provider),
+        "visibility of the input": (statement.private_input, order.private_input),
     }
     for what, (got, expected) in wanted.items():
         if got != expected:

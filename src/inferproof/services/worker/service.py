@@ -14,19 +14,22 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
+from inferproof.errors import Conflict, InferproofError, InputRejected, Reason, Unavailable
 from inferproof.observability.base import working_on
 from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.event_bus import SETTLE, WORK, EventBus
 from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.ports.jobs import Answer, Job, Jobs
+from inferproof.storage.ports.jobs import Answer, Failure, Job, Jobs
 from inferproof.storage.ports.queue import Queue
 from inferproof.types.job import JobState
 
 log = logging.getLogger("inferproof.worker")
+
+_NOT_KEPT = "the input is refused; it is private, and what is wrong with it is kept nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Worker:
         clock: Clock,
         metrics: Metrics,
         event_bus: EventBus,
+        private_inputs: PrivateInputs,
         heartbeat: Heartbeat | None = None,
     ) -> None:
         self._jobs = jobs
@@ -73,6 +77,7 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._event_bus = event_bus
+        self._private_inputs = private_inputs
         self._heartbeat = heartbeat or Heartbeat()
         self._held = 0
         self._idle = asyncio.Event()
@@ -205,6 +210,7 @@ class Worker:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
         log.info("done")
         self._event_bus.publish(order.job_id)
+        await self._private_inputs.end(order)
         return done
 
     async def _again(self, job: Job, why: InferproofError) -> Job:
@@ -220,13 +226,14 @@ class Worker:
 
     async def _give_up(self, job: Job, why: InferproofError) -> Job:
         failed = await self._queue.give_up(
-            job.order.job_id, job.fence, failure_of(why), now=self._clock()
+            job.order.job_id, job.fence, _failure(job, why), now=self._clock()
         )
         log.warning("given up: %s", loggable(why))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
         self._event_bus.publish(job.order.job_id)
         self._event_bus.publish(SETTLE)
+        await self._private_inputs.end(job.order)
         return failed
 
     # -- the lease --------------------------------------------------------------------------
@@ -292,6 +299,13 @@ class Worker:
                 return
             except Unavailable as error:  # two more tries before the lease ends
                 log.warning("cannot renew: %s", loggable(error))
+
+
+def _failure(job: Job, why: InferproofError) -> Failure:
+    """The failure that the job keeps, and shows to who knows its id."""
+    if job.order.private_input and isinstance(why, InputRejected):
+        return Failure(why.code, _NOT_KEPT, {})
+    return failure_of(why)
 
 
 async def _ended(*tasks: asyncio.Task[Any]) -> None:

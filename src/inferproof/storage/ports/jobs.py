@@ -16,11 +16,12 @@ from inferproof.types.tensor import FixedTensor
 class ValidatedOrder:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
-    `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment to the request. `first_block` is the newest block at the pre-check that
-    found the payment unused: no settlement of it is older; of one that was settled before it is the
-    block that holds its transaction. `api_key` is the id of the key that the order came with.
-    `webhook` is where its ends are told; a repeated request cannot change it.
+    `salt` is drawn by the gateway for the input commitment, and is the secret of a private input;
+    `nonce_salt` is the buyer's, where it bound the payment to the request. `first_block` is the
+    newest block at the pre-check that found the payment unused: no settlement of it is older; of
+    one that was settled before it is the block that holds its transaction. `api_key` is the id of
+    the key that the order came with. `webhook` is where its ends are told; a repeated request
+    cannot change it.
     """
 
     job_id: Digest
@@ -40,6 +41,11 @@ class ValidatedOrder:
     deadline: int
     api_key: str | None = None
     webhook: str | None = None
+
+    @property
+    def private_input(self) -> bool:
+        """Whether the buyer asked for a proof that shows nothing of the input."""
+        return self.request.salt is not None
 
 
 @dataclass(frozen=True, slots=True)

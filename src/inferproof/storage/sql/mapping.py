@@ -113,6 +113,7 @@ def job_values(order: ValidatedOrder, turn: int, state: JobState) -> Values:
         "method": order.request.method,
         "path": order.request.path,
         "body": order.request.body,
+        "request_salt": order.request.salt,
         "request_digest": order.request_digest,
         "quote": json.dumps(quote_json(order.quote), sort_keys=True, separators=(",", ":")),
         "quote_signature": order.quote_signature,
@@ -274,7 +275,7 @@ def _order(m: Mapping[Any, Any]) -> ValidatedOrder:
         model_id=m[jobs.c.model_id],
         model_version=m[jobs.c.model_version],
         model_commitment=m[jobs.c.model_commitment],
-        request=Request(m[jobs.c.method], m[jobs.c.path], m[jobs.c.body]),
+        request=Request(m[jobs.c.method], m[jobs.c.path], m[jobs.c.body], m[jobs.c.request_salt]),
         request_digest=m[jobs.c.request_digest],
         # An order is only made once payment and quote were found to be in the same asset.
         payment=payment_of_row(m, quote.price.asset),

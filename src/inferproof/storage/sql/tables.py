@@ -186,6 +186,8 @@ jobs = Table(
     Column("webhook", String(2048)),
     Column("turn", BigInteger, nullable=False, server_default=text("0")),
     Column("api_key", String(16)),
+    # Last, as a migration adds it. Of a request with a private input.
+    Column("request_salt", LargeBinary),
     Index(None, "state", "turn", "number"),
 )
 
