@@ -16,6 +16,7 @@ from inferproof.errors import InferproofError, Rejection
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import parse_canonical_json
 from inferproof.protocol.opening import (
+    KeyOpening,
     ModelOpening,
     PartOpening,
     decode_opening,
@@ -59,6 +60,7 @@ OPENING = encode_opening(
             "mode": "clear",
             "profile": "default",
         },
+        KeyOpening(b"\x03" * 32, b"links"),
     )
 )
 

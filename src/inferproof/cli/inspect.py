@@ -38,7 +38,12 @@ def inspect(
         bool, typer.Option("--security", help="Itemise the provable bits of soundness.")
     ] = False,
     privacy: Annotated[
-        bool, typer.Option("--privacy", help="Itemise what the key shows and hides (mode private).")
+        bool,
+        typer.Option(
+            "--privacy",
+            help="Itemise what the key shows and hides, and what the model commitment tells "
+            "(mode private).",
+        ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -99,6 +104,13 @@ def description_of(bundle: VerifierBundle, mode: str | None) -> Description | No
     return system.describe(mode) if isinstance(system, ModeReporter) else system.describe()
 
 
+def shown_by_proofs(bundle: VerifierBundle) -> str:
+    """What a proof of the model shows of a run and what not, in one line; empty for systems that
+    are not ours."""
+    described = description_of(bundle, mode_of(bundle))
+    return described.shows if described else ""
+
+
 def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:
     """What this user's records say of the key's openings, where the folder has what opens it."""
     if mode != PRIVATE or not has_key(compiled):
@@ -137,6 +149,10 @@ def _show_privacy(shown: dict[str, Any]) -> None:
     table = Table("public", "numbers", "what it is", box=None)
     for fact in shown["public"]:
         table.add_row(plain(fact["kind"]), f"{fact['numbers']:,}", plain(fact["what"]))
+    print_table(table)
+    table = Table("in the model commitment", "what it tells", box=None)
+    for part, told in shown["commitments"].items():
+        table.add_row(plain(part), plain(told))
     print_table(table)
 
 

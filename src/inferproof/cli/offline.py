@@ -22,6 +22,7 @@ from inferproof.cli.console import (
     progress,
 )
 from inferproof.cli.files import check_writable, write_file
+from inferproof.cli.inspect import shown_by_proofs
 from inferproof.cli.samples import (
     Calibration,
     RangeOption,
@@ -284,6 +285,7 @@ def _compile_json(done: CompileReport, folder: Path) -> dict[str, Any]:
         "agreement": done.agreement,
         "samples": done.samples,
         "held_out": done.held_out,
+        "shows": shown_by_proofs(read_bundle(folder)),
         "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "trials": list(done.trials),
@@ -300,6 +302,7 @@ def _show_compiled(done: CompileReport, folder: Path) -> None:
         "keys": f"{done.key_bytes / 1e6:.1f} MB",
         "largest error": f"{done.max_error:.3g}{_measured_on(done)}",
         "agreement": f"{done.agreement:.1%} of the calibration samples",
+        "a proof shows": shown_by_proofs(read_bundle(folder)),
         "written to": str(folder),
     }
     for name, value in rows.items():
