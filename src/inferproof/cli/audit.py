@@ -21,7 +21,6 @@ from inferproof.cli.console import (
     show_failure,
 )
 from inferproof.cli.files import check_writable, read_file, write_file
-from inferproof.cli.openings import DataFolder, with_store
 from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.models.axes import Axes, Choice
@@ -92,7 +91,10 @@ def open_model(
             "rotated there; else that of the folder.",
         ),
     ] = False,
-    data_dir: DataFolder = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="The gateway's data folder, with --gateway; else as its settings say."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the opening of a compiled model's commitments, for an auditor that has the model.
@@ -193,6 +195,8 @@ def opened_key(
     OPENING_NO_KEY, and as `open_key`."""
     if not _keeps_a_secret(bundle):
         raise ArtifactRejected(Reason.OPENING_NO_KEY, path=compiled)
+    # Not above: compiling and proving import this module, and start without these.
+    from inferproof.cli.openings import with_store
     from inferproof.proving.sumcheck.rotation import open_key
 
     return with_store(

@@ -11,14 +11,15 @@ from inferproof.app import key_budgets
 from inferproof.app.key_budgets import KeyBudget
 from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
+from inferproof.cli.described import description_of, mode_of
 from inferproof.cli.openings import figures_json, show_budget
 from inferproof.cli.verify import labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import Description, ModeReporter, PrivacyReporter
-from inferproof.proving.registry import get_system, known_systems
+from inferproof.proving.base import PrivacyReporter
+from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.private_key import has_key
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.types.proof import SecurityReport
@@ -86,29 +87,6 @@ def privacy_of(bundle: VerifierBundle) -> dict[str, Any]:
     if shown is None:
         raise NotFound(Reason.PRIVACY_NOT_ITEMISED)
     return dict(shown)
-
-
-def mode_of(bundle: VerifierBundle) -> str | None:
-    """The mode that the model was compiled for; None where its proof system has no modes."""
-    if bundle.parts.proof_system not in known_systems():
-        return None
-    system = get_system(bundle.parts.proof_system)
-    return system.mode(bundle) if isinstance(system, ModeReporter) else None
-
-
-def description_of(bundle: VerifierBundle, mode: str | None) -> Description | None:
-    """What proofs of the model prove and what they do not; None for systems that are not ours."""
-    if bundle.parts.proof_system not in known_systems():
-        return None
-    system = get_system(bundle.parts.proof_system)
-    return system.describe(mode) if isinstance(system, ModeReporter) else system.describe()
-
-
-def shown_by_proofs(bundle: VerifierBundle) -> str:
-    """What a proof of the model shows of a run and what not, in one line; empty for systems that
-    are not ours."""
-    described = description_of(bundle, mode_of(bundle))
-    return described.shows if described else ""
 
 
 def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:

@@ -21,8 +21,8 @@ from inferproof.cli.console import (
     print_json,
     progress,
 )
+from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.files import check_writable, write_file
-from inferproof.cli.inspect import shown_by_proofs
 from inferproof.cli.samples import (
     Calibration,
     RangeOption,

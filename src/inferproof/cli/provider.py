@@ -12,9 +12,9 @@ from inferproof.cli import openings
 from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
 from inferproof.cli.compiled import place_of, read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, progress
+from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.cli.inspect import shown_by_proofs
 from inferproof.cli.offline import Bits, Margin, Mode, show_notes
 from inferproof.cli.parts import need
 from inferproof.cli.samples import RangeOption
