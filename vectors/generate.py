@@ -49,7 +49,7 @@ from inferproof.protocol.encoding import (
     tagged_digest,
 )
 from inferproof.protocol.input_opening import attempts_name, encode_input_opening
-from inferproof.protocol.opening import ModelOpening, PartOpening, encode_opening
+from inferproof.protocol.opening import KeyOpening, ModelOpening, PartOpening, encode_opening
 from inferproof.protocol.proof_file import decode_proof_file, statement_json
 from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
 from inferproof.protocol.receipt import (
@@ -118,6 +118,7 @@ OPENED = ModelOpening(
         "mode": None,
         "profile": "default",
     },
+    KeyOpening(keccak256(b"inferproof sample key secret"), b"links"),
 )
 JsonObject = dict[str, Any]
 
@@ -674,8 +675,11 @@ def documents() -> list[JsonObject]:
             ("the sample verifier bundle", encode_bundle(SAMPLE.bundle)),
             ("the sample verifier bundle with labels", encode_bundle(NAMED)),
             ("a verifier bundle whose graph and weights can be opened", encode_bundle(HIDDEN)),
-            ("the opening of its graph and weights", encode_opening(OPENED)),
-            ("the opening of its graph alone", encode_opening(replace(OPENED, weights=None))),
+            ("the opening of its graph, weights and key", encode_opening(OPENED)),
+            (
+                "the opening of its graph alone",
+                encode_opening(replace(OPENED, weights=None, key=None)),
+            ),
             ("the sample receipt file, everything attached", encode_receipt_file(FILE)),
         )
     ]

@@ -326,7 +326,28 @@ class Reason(Enum):
     OPENING_OTHER_MODEL = "the opening is of model {got}, not of {expected}"
     OPENING_WRONG = "the opening does not open the commitment to the model's {part}"
     OPENING_PARTIAL = "the opening keeps the {part} hidden; this takes one of graph and weights"
+    OPENING_NO_KEY = (
+        "the verifying key of the compiled model in {path} has no secret that could be opened; "
+        "keys of mode private alone have one"
+    )
     AUDIT_DIFFERS = "compiled again, the model is not the published one: {differs} differ"
+    AUDIT_GRAPH = "the graph of the file is not the one that the bundle's commitment opens to"
+    AUDIT_WEIGHTS = "the weights of the file are not those that the bundle's commitment opens to"
+    AUDIT_KEY_GRAPH = (
+        "the verifying key shows another integer graph than the file compiles to; it has other "
+        "{differs}"
+    )
+    AUDIT_KEY_TERMS = (
+        "the verifying key is not one as the file compiles to: it has {got} and not {expected}"
+    )
+    AUDIT_KEY_LINKS = (
+        "the links in the opening do not lead from the verifying key to its present commitment: "
+        "{why}"
+    )
+    AUDIT_KEY_COMMITMENT = (
+        "the weights of the file and the secret in the opening do not make the commitment under "
+        "the verifying key"
+    )
     COSTS_OTHER = (
         "the measured costs in {path} are of {got}, this is {expected}; measure again with: "
         "inferproof calibrate"

@@ -17,6 +17,7 @@ from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import parse_canonical_json
 from inferproof.protocol.input_opening import decode_input_opening, encode_input_opening
 from inferproof.protocol.opening import (
+    KeyOpening,
     ModelOpening,
     PartOpening,
     decode_opening,
@@ -62,6 +63,7 @@ OPENING = encode_opening(
             "mode": "clear",
             "profile": "default",
         },
+        KeyOpening(b"\x03" * 32, b"links"),
     )
 )
 

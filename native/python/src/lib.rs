@@ -291,7 +291,7 @@ mod _native {
         weights: Array<'_, i8>,
         parameters: Array<'_, i32>,
         profile: &str,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, PrivateKey)> {
         let (weights, parameters) = (copied(&weights), copied(&parameters));
         let profile = profile_of(profile)?;
         let commit = move || {
@@ -301,13 +301,12 @@ mod _native {
             };
             let graph = Graph::decode(graph)?;
             let (key, secret) = prover::private::ProvingKey::new(graph, &values, profile)?;
-            let bytes = key.private_key().encode();
-            drop(key);
             memory::give_back();
-            Ok((bytes, secret))
+            Ok((key.private_key().encode(), secret, key))
         };
-        let (key, secret) = apart(py, commit)?;
-        Ok((PyBytes::new(py, &key), PyBytes::new(py, &secret.0)))
+        let (bytes, secret, key) = apart(py, commit)?;
+        let (bytes, secret) = (PyBytes::new(py, &bytes), PyBytes::new(py, &secret.0));
+        Ok((bytes, secret, PrivateKey(key)))
     }
 
     #[pyclass(frozen)]

@@ -1,6 +1,7 @@
 """`inferproof model open` and `audit`: the opening of a compiled model's commitments, and what an
 auditor finds who compiles the model again."""
 
+import asyncio
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import (
     JsonFlag,
+    err,
     failures,
     out,
     plain,
@@ -24,8 +26,16 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.models.axes import Axes, Choice
 from inferproof.models.load import load_model
 from inferproof.models.variants import cut_samples, read_variants
-from inferproof.protocol.opening import MAX_BYTES, ModelOpening, Salts, decode_opening
+from inferproof.protocol.opening import (
+    MAX_BYTES,
+    KeyOpening,
+    ModelOpening,
+    Salts,
+    decode_opening,
+)
 from inferproof.protocol.opening import encode_opening as encoded
+from inferproof.protocol.proof_mode import PRIVATE, SYSTEM, mode_in
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.audit import AuditReport
 from inferproof.proving.audit import audit as compile_again
 from inferproof.proving.base import CompileRequest, SrsSource
@@ -38,11 +48,18 @@ _NOWHERE = Path("unused")
 """Where the audited model is compiled to is chosen by `audit`."""
 
 
+KEY_NOTE = (
+    "it holds the secret of the model's key: whoever has it and enough proofs can work out the "
+    "weights. Give it to nobody who is not to have the model; none of the key's openings is used"
+)
+
+
 class Part(StrEnum):
     """What an opening may be of."""
 
     GRAPH = "graph"
     WEIGHTS = "weights"
+    KEY = "key"
 
 
 OpeningOption = Annotated[
@@ -60,27 +77,54 @@ def open_model(
     target: Annotated[Path, typer.Option("--out", help="Where the opening is written.")],
     parts: Annotated[
         list[Part] | None,
-        typer.Option("--part", help="Open this part only. May be repeated; both without it."),
+        typer.Option(
+            "--part",
+            help="Open this part only: graph, weights, or the key of a model of mode private. May "
+            "be repeated; all without it.",
+        ),
+    ] = None,
+    gateway: Annotated[
+        bool,
+        typer.Option(
+            "--gateway",
+            help="Open the key that this machine's gateway proves under, which may have been "
+            "rotated there; else that of the folder.",
+        ),
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="The gateway's data folder, with --gateway; else as its settings say."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the opening of a compiled model's commitments, for an auditor that has the model.
 
-    Whoever reads it can confirm guesses at what it opens. Only you may read the file.
+    Whoever reads it can confirm guesses at what it opens, and with a key's secret work out the
+    weights from enough proofs. Only you may read the file.
     """
-    wanted = set(parts or Part)
+    if gateway and parts and Part.KEY not in parts:
+        raise typer.BadParameter("--gateway goes with the key, which is not to be opened")
     with failures(as_json=as_json):
-        opening = read_opening(compiled, read_bundle(compiled))
+        bundle = read_bundle(compiled)
+        opening = read_opening(compiled, bundle)
+        wanted = set(parts or Part)
+        if parts is None and not _keeps_a_secret(bundle):
+            wanted.remove(Part.KEY)
         kept = replace(
             opening,
             graph=opening.graph if Part.GRAPH in wanted else None,
             weights=opening.weights if Part.WEIGHTS in wanted else None,
+            key=opened_key(compiled, bundle, gateway=gateway, data_dir=data_dir)
+            if Part.KEY in wanted
+            else None,
         )
         check_writable(target)
         write_file(target, encoded(kept), owner_only=True)
+    note = None if kept.key is None else KEY_NOTE
     told: dict[str, Any] = {
         "model_commitment": kept.model.hex,
         "opens": [part.value for part in Part if part in wanted],
+        "note": note,
         "out": str(target),
     }
     if as_json:
@@ -89,6 +133,8 @@ def open_model(
     out.print(
         f"opens {' and '.join(told['opens'])} of model {kept.model}; written to {plain(target)}"
     )
+    if note:
+        err.print(f"[yellow]note[/]: {plain(note)}")
 
 
 def audit(
@@ -135,6 +181,30 @@ def audit(
         with progress("compiling again") as report:
             found = compile_again(request, published, opening, system, report)
     _tell(found, opening, as_json=as_json)
+
+
+def _keeps_a_secret(bundle: VerifierBundle) -> bool:
+    """Whether the verifying key has randomness of its own."""
+    return bundle.parts.proof_system == SYSTEM and mode_in(bundle.verifying_key) == PRIVATE
+
+
+def opened_key(
+    compiled: Path, bundle: VerifierBundle, *, gateway: bool, data_dir: Path | None
+) -> KeyOpening:
+    """What opens the key here, or that which a gateway serves with. Raises: ArtifactRejected
+    OPENING_NO_KEY, and as `open_key`."""
+    if not _keeps_a_secret(bundle):
+        raise ArtifactRejected(Reason.OPENING_NO_KEY, path=compiled)
+    # Not above: compiling and proving import this module, and start without these.
+    from inferproof.cli.openings import with_store
+    from inferproof.proving.sumcheck.rotation import open_key
+
+    return with_store(
+        lambda _budgets, folder: asyncio.to_thread(open_key, folder),
+        compiled,
+        gateway=gateway,
+        data_dir=data_dir,
+    )
 
 
 def salts_of(path: Path | None) -> Salts | None:
@@ -192,7 +262,12 @@ def _tell(found: AuditReport, opening: ModelOpening, *, as_json: bool) -> None:
         failure = error
     if as_json:
         parts = [
-            {"part": each.part, "agrees": each.agrees, "why": each.why or None}
+            {
+                "part": each.part,
+                "agrees": each.agrees,
+                "reason": None if each.failure is None else each.failure.code,
+                "why": each.why or None,
+            }
             for each in found.parts
         ]
         told = {"reason": failure.code, "message": failure.message} if failure else {}

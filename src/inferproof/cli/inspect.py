@@ -11,14 +11,15 @@ from inferproof.app import key_budgets
 from inferproof.app.key_budgets import KeyBudget
 from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
+from inferproof.cli.described import description_of, mode_of
 from inferproof.cli.openings import figures_json, show_budget
 from inferproof.cli.verify import labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import Description, ModeReporter, PrivacyReporter
-from inferproof.proving.registry import get_system, known_systems
+from inferproof.proving.base import PrivacyReporter
+from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.private_key import has_key
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.types.proof import SecurityReport
@@ -38,7 +39,12 @@ def inspect(
         bool, typer.Option("--security", help="Itemise the provable bits of soundness.")
     ] = False,
     privacy: Annotated[
-        bool, typer.Option("--privacy", help="Itemise what the key shows and hides (mode private).")
+        bool,
+        typer.Option(
+            "--privacy",
+            help="Itemise what the key shows and hides, and what the model commitment tells "
+            "(mode private).",
+        ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -83,22 +89,6 @@ def privacy_of(bundle: VerifierBundle) -> dict[str, Any]:
     return dict(shown)
 
 
-def mode_of(bundle: VerifierBundle) -> str | None:
-    """The mode that the model was compiled for; None where its proof system has no modes."""
-    if bundle.parts.proof_system not in known_systems():
-        return None
-    system = get_system(bundle.parts.proof_system)
-    return system.mode(bundle) if isinstance(system, ModeReporter) else None
-
-
-def description_of(bundle: VerifierBundle, mode: str | None) -> Description | None:
-    """What proofs of the model prove and what they do not; None for systems that are not ours."""
-    if bundle.parts.proof_system not in known_systems():
-        return None
-    system = get_system(bundle.parts.proof_system)
-    return system.describe(mode) if isinstance(system, ModeReporter) else system.describe()
-
-
 def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:
     """What this user's records say of the key's openings, where the folder has what opens it."""
     if mode != PRIVATE or not has_key(compiled):
@@ -137,6 +127,10 @@ def _show_privacy(shown: dict[str, Any]) -> None:
     table = Table("public", "numbers", "what it is", box=None)
     for fact in shown["public"]:
         table.add_row(plain(fact["kind"]), f"{fact['numbers']:,}", plain(fact["what"]))
+    print_table(table)
+    table = Table("in the model commitment", "what it tells", box=None)
+    for part, told in shown["commitments"].items():
+        table.add_row(plain(part), plain(told))
     print_table(table)
 
 

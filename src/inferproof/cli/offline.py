@@ -22,6 +22,7 @@ from inferproof.cli.console import (
     print_json,
     progress,
 )
+from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.private_input import begun_or_again, inputs_of
 from inferproof.cli.samples import (
@@ -308,6 +309,7 @@ def _compile_json(done: CompileReport, folder: Path) -> dict[str, Any]:
         "agreement": done.agreement,
         "samples": done.samples,
         "held_out": done.held_out,
+        "shows": shown_by_proofs(read_bundle(folder)),
         "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "trials": list(done.trials),
@@ -324,6 +326,7 @@ def _show_compiled(done: CompileReport, folder: Path) -> None:
         "keys": f"{done.key_bytes / 1e6:.1f} MB",
         "largest error": f"{done.max_error:.3g}{_measured_on(done)}",
         "agreement": f"{done.agreement:.1%} of the calibration samples",
+        "a proof shows": shown_by_proofs(read_bundle(folder)),
         "written to": str(folder),
     }
     for name, value in rows.items():

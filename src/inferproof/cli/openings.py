@@ -62,7 +62,7 @@ def rotate(
     It takes an opening of the old key: one is reserved for it.
     """
     with failures(as_json=as_json):
-        done = _with_store(key_budgets.rotate, compiled, gateway=gateway, data_dir=data_dir)
+        done = with_store(key_budgets.rotate, compiled, gateway=gateway, data_dir=data_dir)
     told = {"old_key": done.old.hex, **figures_json(done.new)}
     if as_json:
         print_json(told)
@@ -79,7 +79,7 @@ def show(
 ) -> None:
     """Show how many openings are left, and the store that counts them here."""
     with failures(as_json=as_json):
-        found = _with_store(key_budgets.show, compiled, gateway=gateway, data_dir=data_dir)
+        found = with_store(key_budgets.show, compiled, gateway=gateway, data_dir=data_dir)
     if as_json:
         print_json(figures_json(found))
     else:
@@ -107,7 +107,7 @@ def give(
     with failures(as_json=as_json):
         check_writable(target)
         taker = Digest.from_hex(store)
-        slots = _with_store(
+        slots = with_store(
             lambda budgets, folder: key_budgets.give(budgets, folder, taker, count),
             compiled,
             gateway=gateway,
@@ -140,7 +140,7 @@ def accept(
     """Count openings that another store gave, from now on."""
     with failures(as_json=as_json):
         slots = decode_slice(read_file(file, MAX_BYTES))
-        found = _with_store(
+        found = with_store(
             lambda budgets, _folder: key_budgets.accept(budgets, slots),
             None,
             gateway=gateway,
@@ -155,7 +155,7 @@ def accept(
 Work = Callable[[OpeningBudgets, Path], Awaitable[T]]
 
 
-def _with_store(work: Work[T], compiled: Path | None, *, gateway: bool, data_dir: Path | None) -> T:
+def with_store(work: Work[T], compiled: Path | None, *, gateway: bool, data_dir: Path | None) -> T:
     """What the work gives, with the store that is meant and the folder of the model there."""
     if data_dir is not None and not gateway:
         raise typer.BadParameter("--data-dir goes with --gateway")

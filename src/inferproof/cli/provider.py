@@ -10,8 +10,9 @@ from inferproof.app.compiling import compile_card
 from inferproof.app.openings import local_system
 from inferproof.cli import openings
 from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
-from inferproof.cli.compiled import place_of
+from inferproof.cli.compiled import place_of, read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, progress
+from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.cli.offline import Bits, Margin, Mode, show_notes
@@ -99,6 +100,7 @@ def _compiled(done: CompileReport, folder: Path, *, as_json: bool) -> dict[str, 
         "agreement": done.agreement,
         "samples": done.samples,
         "held_out": done.held_out,
+        "shows": shown_by_proofs(read_bundle(folder)),
         "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "out": str(folder),

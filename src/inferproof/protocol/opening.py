@@ -2,7 +2,8 @@
 
 A verifier bundle names graph and weights by commitments that are salted apart (`commitments`), so
 that whoever guesses a model cannot confirm the guess by them, and either can be opened without the
-other. The provider keeps both salts, and hands them to whom it hands the model.
+other. The provider keeps both salts, and hands them to whom it hands the model. Where the verifying
+key has randomness of its own, the same file opens that.
 Source: specs/statement.md, section "Opening of a model".
 """
 
@@ -12,13 +13,17 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.commitments import graph_commitment, weights_commitment
 from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.fields import Fields
+from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Digest
 
-FORMAT = "inferproof/model-opening/1"
-MAX_BYTES = 2**20
+FORMAT = "inferproof/model-opening/2"
+MAX_BYTES = 16 * 2**20
+MAX_LINK_BYTES = 8 * 2**20
+"""Fourteen links of keys, as many as rotations leave room for: of profile `conservative` they take
+some 300 kilobytes each, which base64 makes a third more."""
 SALT_BYTES = 32
+SECRET_BYTES = 32
 OPENING = "opening.json"
 """The file in the folder of whoever compiled the model; it is not copied to where models serve."""
 
@@ -43,17 +48,31 @@ class PartOpening:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyOpening:
+    """What the commitment under a verifying key of mode private is made again from, with the
+    weights: the secret of the one that is opened now, and the links of rotations that lead to it.
+
+    Soundness of hiding: with the secret the weights follow from enough proofs of the key.
+    """
+
+    secret: bytes = field(repr=False)
+    links: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOpening:
     """The opening of the commitments of a compiled model; None for what stays hidden.
 
     `model` is the model commitment; `options` what the model was compiled with, besides the
-    calibration data and what the bundle says itself.
+    calibration data and what the bundle says itself. `key` is None also where there is nothing to
+    open, and in the compiled folder, where another file has it.
     """
 
     model: Digest
     graph: PartOpening | None
     weights: PartOpening | None
     options: dict[str, Json]
+    key: KeyOpening | None = None
 
     @property
     def salts(self) -> Salts | None:
@@ -91,6 +110,7 @@ def encode_opening(opening: ModelOpening) -> bytes:
             "graph": _part_json(opening.graph),
             "weights": _part_json(opening.weights),
             "options": opening.options,
+            "key": _key_json(opening.key),
         },
     )
 
@@ -107,12 +127,19 @@ def _part_json(part: PartOpening | None) -> Json:
     return None if part is None else {"digest": part.digest.hex, "salt": "0x" + part.salt.hex()}
 
 
+def _key_json(key: KeyOpening | None) -> Json:
+    if key is None:
+        return None
+    return {"secret": "0x" + key.secret.hex(), "links": to_base64(key.links)}
+
+
 def _read(fields: Fields) -> ModelOpening:
     opening = ModelOpening(
         model=fields.digest("model"),
         graph=fields.optional("graph", lambda name: fields.nested(name, _read_part)),
         weights=fields.optional("weights", lambda name: fields.nested(name, _read_part)),
         options=fields.take("options", dict),
+        key=fields.optional("key", lambda name: fields.nested(name, _read_key)),
     )
     fields.end()
     return opening
@@ -122,3 +149,12 @@ def _read_part(fields: Fields) -> PartOpening:
     part = PartOpening(fields.digest("digest"), fields.hex_bytes("salt", length=SALT_BYTES))
     fields.end()
     return part
+
+
+def _read_key(fields: Fields) -> KeyOpening:
+    key = KeyOpening(
+        secret=fields.hex_bytes("secret", length=SECRET_BYTES),
+        links=fields.base64("links", most=MAX_LINK_BYTES),
+    )
+    fields.end()
+    return key

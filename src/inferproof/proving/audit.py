@@ -1,7 +1,8 @@
 """Compiling a published model again, for an auditor that was handed the model and the opening.
 
 The auditor holds the published verifier bundle, the model's file, its calibration data and the
-opening of the bundle's commitments. It learns which parts of the bundle are the file's.
+opening of the bundle's commitments. It learns which parts of the bundle are the file's. Of a key
+with randomness of its own the proof system compares the parts, by the key's opening.
 """
 
 import tempfile
@@ -11,11 +12,12 @@ from pathlib import Path
 from inferproof.errors import ArtifactRejected, InferproofError, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.opening import ModelOpening, PartOpening, Salts, check_opening
-from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import (
     UNDECLARED,
+    Compared,
     CompileRequest,
+    KeyAuditor,
     ModeReporter,
     Progress,
     ProofSystem,
@@ -23,7 +25,6 @@ from inferproof.proving.base import (
 )
 from inferproof.proving.opening import compiled_alike
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.proof import ModelParts
 from inferproof.types.tensor import TensorSpec
 from inferproof.verify.proof import check_version
 
@@ -35,22 +36,6 @@ COMPILED = {
     "setup": "set-up",
 }
 """The parts of a model commitment that compiling makes, and what they are called."""
-
-
-_OWN_RANDOMNESS = "a key of mode private has randomness of its own, which the opening does not hold"
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One part of the published bundle beside the same part of the file.
-
-    `agrees` is None for what could not be compared, and `why` says why: the opening keeps the part
-    hidden, or the file, which is another model, does not compile.
-    """
-
-    part: str
-    agrees: bool | None
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +80,8 @@ def audit(
     progress("reading the model", 0.0)
     model = request.loaded()
     opened = (
-        _opened("graph", opening.graph, model.graph_digest),
-        _opened("weights", opening.weights, model.weights_digest),
+        _opened("graph", opening.graph, model.graph_digest, Reason.AUDIT_GRAPH),
+        _opened("weights", opening.weights, model.weights_digest, Reason.AUDIT_WEIGHTS),
     )
     try:
         made = _compiled(request, model, bundle, opening, system, progress)
@@ -104,22 +89,14 @@ def audit(
         if all(each.agrees is not False for each in opened):
             raise
         # That the file is another model is what there is to tell; it need not even compile.
-        rest = tuple(Compared(name, None, error.message) for name in COMPILED.values())
-    else:
-        hidden = isinstance(system, ModeReporter) and system.mode(bundle) == PRIVATE
-        rest = tuple(
-            Compared(name, None, _OWN_RANDOMNESS)
-            if hidden and part == "verifying_key"
-            else Compared(name, getattr(made, part) == getattr(bundle.parts, part))
-            for part, name in COMPILED.items()
-        )
-    return AuditReport((*opened, *rest))
+        made = tuple(Compared(name, None, error.message) for name in COMPILED.values())
+    return AuditReport((*opened, *made))
 
 
-def _opened(name: str, part: PartOpening | None, found: Digest) -> Compared:
+def _opened(name: str, part: PartOpening | None, found: Digest, reason: Reason) -> Compared:
     if part is None:
-        return Compared(name, None, "the opening keeps it hidden")
-    return Compared(name, part.digest == found)
+        return Compared.hidden(name)
+    return Compared(name, True) if part.digest == found else Compared.other(name, reason)
 
 
 def _compiled(
@@ -129,22 +106,32 @@ def _compiled(
     opening: ModelOpening,
     system: ProofSystem,
     progress: Progress,
-) -> ModelParts:
+) -> tuple[Compared, ...]:
+    """The parts that compiling makes, beside those of the bundle."""
     undeclared = request.preprocessing == UNDECLARED
     with tempfile.TemporaryDirectory(prefix="inferproof-audit-") as scratch:
-        done = system.compile(
+        out = Path(scratch) / "compiled"
+        parts = system.compile(
             replace(
                 request,
                 model=replace(model, outputs=_labelled(model.outputs, bundle.outputs)),
-                out=Path(scratch) / "compiled",
+                out=out,
                 visibility=bundle.parts.visibility,
                 preprocessing=bundle.preprocessing if undeclared else request.preprocessing,
                 salts=opening.salts or Salts(ZERO_DIGEST.raw, ZERO_DIGEST.raw),
                 explain=False,
             ),
             progress,
-        )
-    return done.parts
+        ).parts
+        found: dict[str, tuple[Compared, ...]] = {
+            part: (Compared(name, getattr(parts, part) == getattr(bundle.parts, part)),)
+            for part, name in COMPILED.items()
+        }
+        if isinstance(system, KeyAuditor):
+            progress("comparing the verifying key", 1.0)
+            keys = system.compare_key(bundle, out, opening.key)
+            found["verifying_key"] = keys or found["verifying_key"]
+    return tuple(each for compared in found.values() for each in compared)
 
 
 def _labelled(

@@ -26,13 +26,13 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, ProofRejected, Reason
+from inferproof.errors import ArtifactRejected, ModelRejected, ProofRejected, Reason
 from inferproof.models.axes import Axes
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.opening import Salts
+from inferproof.protocol.opening import KeyOpening, Salts
 from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -245,13 +245,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a proof of this system proves, in words for a receipt, and what it does not."""
+    """What a proof of this system proves, in words for a receipt, and what it does not; `shows`
+    says in one line what a proof shows of a run and what not, empty where nobody says so."""
 
     name: str
     version: str
     assurance: Assurance
     proven: str
     not_proven: str
+    shows: str = ""
 
 
 class Execution(Protocol):
@@ -421,6 +423,54 @@ class PrivacyReporter(Protocol):
     def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
         """What is public of the model, and how much is not; None for models whose proofs show more
         than their key. Raises: ArtifactRejected; MissingPart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One part of a published bundle beside the same part of a model that was compiled again.
+
+    `agrees` is None for what could not be compared: the opening keeps the part hidden, or the
+    model, which is another one, does not compile. `why` says so then. `failure` tells of
+    a part that is another one more than its name, where there is more to tell.
+    """
+
+    part: str
+    agrees: bool | None
+    why: str = ""
+    failure: ArtifactRejected | None = field(default=None, compare=False)
+
+    @classmethod
+    def hidden(cls, part: str) -> "Compared":
+        """A part that the opening does not open."""
+        return cls(part, None, "the opening keeps it hidden")
+
+    @classmethod
+    def other(cls, part: str, reason: Reason, **facts: object) -> "Compared":
+        """A part that is another one, with the sentence that says so."""
+        failure = ArtifactRejected(reason, **facts)
+        return cls(part, False, failure.message, failure)
+
+    def check(self) -> None:
+        """Returns when nothing more is told of the part. Raises: its failure."""
+        if self.failure is not None:
+            raise self.failure
+
+
+@runtime_checkable
+class KeyAuditor(Protocol):
+    """A proof system with verifying keys that have randomness of their own, which their maker can
+    open: compiled again, such a key has other bytes."""
+
+    def compare_key(
+        self, bundle: VerifierBundle, compiled: Path, opened: KeyOpening | None
+    ) -> tuple[Compared, ...] | None:
+        """The verifying key of the bundle, part by part, beside the model compiled again; None for
+        keys that are to be equal.
+
+        Nothing is proven, and no opening of the key is used. Raises: ArtifactRejected; MissingPart;
+        Unavailable PROVER_FAILED.
+        """
         ...
 
 

@@ -343,6 +343,7 @@ def _read_about(answer: dict[str, Any]) -> _About:
         name=_typed(answer, "name", str)[:64],
         version=_typed(answer, "version", str)[:64],
         assurance=Assurance(answer["assurance"]),
+        shows=_typed(answer, "shows", str)[:2000] if "shows" in answer else "",
         **texts,
     )
     operators = _typed(answer, "operators", list)

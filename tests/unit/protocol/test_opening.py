@@ -11,6 +11,7 @@ from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.opening import (
     FORMAT,
+    KeyOpening,
     ModelOpening,
     PartOpening,
     Salts,
@@ -33,7 +34,8 @@ BUNDLE = replace(
         weights=weights_commitment(WEIGHTS.salt, WEIGHTS.digest),
     ),
 )
-OPENING = ModelOpening(BUNDLE.commitment, GRAPH, WEIGHTS, {"bits": None})
+KEY = KeyOpening(b"\x06" * 32, b"links of rotations")
+OPENING = ModelOpening(BUNDLE.commitment, GRAPH, WEIGHTS, {"bits": None}, KEY)
 OTHER = b"\x05" * 32
 
 
@@ -46,14 +48,20 @@ def _rewritten(change):
 
 @pytest.mark.parametrize(
     "opening",
-    [OPENING, replace(OPENING, graph=None), replace(OPENING, weights=None)],
-    ids=["both", "weights alone", "graph alone"],
+    [
+        OPENING,
+        replace(OPENING, graph=None),
+        replace(OPENING, weights=None),
+        replace(OPENING, key=None),
+        replace(OPENING, key=KeyOpening(b"\x07" * 32)),
+    ],
+    ids=["all", "not the graph", "not the weights", "not the key", "a key without rotations"],
 )
 def test_an_opening_opens_its_model(opening):
     assert decode_opening(encode_opening(opening)) == opening
     assert check_opening(opening, BUNDLE) == opening
-    whole = opening == OPENING
-    assert opening.salts == (Salts(GRAPH.salt, WEIGHTS.salt) if whole else None)
+    both = None not in (opening.graph, opening.weights)
+    assert opening.salts == (Salts(GRAPH.salt, WEIGHTS.salt) if both else None)
 
 
 def test_the_salt_hides_the_content_and_each_part_has_its_own_tag():
@@ -117,6 +125,10 @@ def test_every_flipped_bit_of_the_file_is_found():
         (lambda body: body["graph"].update(salt="0x00"), "salt", f"{FORMAT}.graph"),
         (lambda body: body["weights"].pop("digest"), "digest", f"{FORMAT}.weights"),
         (lambda body: body.update(options=[]), "options", FORMAT),
+        (lambda body: body.pop("key"), "key", FORMAT),
+        (lambda body: body["key"].update(secret="0x" + "00" * 31), "secret", f"{FORMAT}.key"),
+        (lambda body: body["key"].update(links="no base64"), "links", f"{FORMAT}.key"),
+        (lambda body: body["key"].update(name="0x" + "00" * 32), "name", f"{FORMAT}.key"),
     ],
 )
 def test_a_body_of_another_form_is_refused(change, field, document):
@@ -127,7 +139,7 @@ def test_a_body_of_another_form_is_refused(change, field, document):
 
 
 def test_salts_and_digests_do_not_print_themselves():
-    told = f"{OPENING!r} {OPENING.salts!r}"
-    for secret in (GRAPH.salt, WEIGHTS.salt, GRAPH.digest.raw, WEIGHTS.digest.raw):
+    told = f"{OPENING!r} {OPENING.salts!r} {OPENING.key!r}"
+    for secret in (GRAPH.salt, WEIGHTS.salt, GRAPH.digest.raw, WEIGHTS.digest.raw, KEY.secret):
         assert secret.hex() not in told
         assert repr(secret) not in told

@@ -14,7 +14,7 @@ from inferproof.cli import inspect, offline, verify
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.sumcheck import library as door
-from inferproof.proving.sumcheck.modes import PROFILES
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE, PROFILES
 from inferproof.testing.rejections import rejects
 from inferproof.verify.proof import SecurityReporter
 
@@ -164,3 +164,34 @@ def test_hashed_input_is_refused(folder, tmp_path):
         *("--out", tmp_path / "out", "--system", "sumcheck", "--visibility", "hashed"),
     )
     assert (code, report["reason"]) == (1, "VISIBILITY_UNSUPPORTED")
+
+
+@pytest.mark.parametrize(
+    ("mode", "shows"),
+    [
+        (
+            CLEAR,
+            "the input, the outputs, and what every layer with weights puts out, from which the "
+            "weights follow after enough proofs; it hides nothing",
+        ),
+        (
+            COMMITTED,
+            "the input, the outputs, and rows of codes of all else, from which the weights follow "
+            "after enough proofs; it hides nothing",
+        ),
+        (
+            PRIVATE,
+            "the input, the outputs, and what the key says (inspect --privacy); weights and what "
+            "is computed in between are under one-time pads, for which the evidence is not "
+            "complete",
+        ),
+    ],
+)
+def test_compiling_says_in_one_line_what_a_proof_will_show(mode, shows, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "home"))
+    mlp(tmp_path / "m.onnx", 4, 6, 3)
+    arguments = ("compile", tmp_path / "m.onnx", "--range", "0:1", "--out", tmp_path / "dir")
+    done = run(*arguments, "--mode", mode)
+    assert done.exit_code == 0, done.output
+    assert f"a proof shows {shows} written to" in " ".join(done.stdout.split())
+    assert run_json(*arguments, "--mode", mode)[1]["shows"] == shows

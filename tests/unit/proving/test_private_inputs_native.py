@@ -32,7 +32,7 @@ def made() -> Made:
     vector = load(path)
     graph = vector.key[vector.key.index(b"INFGRAPH") :]
     weights = weights_of(graph)
-    key, secret = library().commit_private(graph, weights, NOTHING, "default")
+    key, secret, _ = library().commit_private(graph, weights, NOTHING, "default")
     owner = library().PrivateKey(key, weights, NOTHING, secret)
     inputs = [np.array(values, np.int32) for values in vector.inputs]
     return owner, library().VerifyingKey(key), inputs

@@ -47,7 +47,7 @@ def made() -> Made:
     graph = vector.key[vector.key.index(b"INFGRAPH") :]
     count, _, _ = library().graph_size(graph)
     weights = (np.arange(count) * 37 % 251 - 125).astype(np.int8)
-    key, secret = library().commit_private(graph, weights, NOTHING, "default")
+    key, secret, _ = library().commit_private(graph, weights, NOTHING, "default")
     inputs = [np.array(values, np.int32) for values in vector.inputs]
     return Made(graph, weights, key, secret, inputs)
 
@@ -148,7 +148,7 @@ def test_a_key_is_read_with_its_own_weights_and_secret_only(made: Made) -> None:
     assert load(made.weights, NOTHING, secret, b"\x01") == "PROOF_MALFORMED"
     with pytest.raises(ValueError, match="32"):
         native.PrivateKey(key, made.weights, NOTHING, secret[1:])
-    _, again = native.commit_private(made.graph, made.weights, NOTHING, "default")
+    _, again, _ = native.commit_private(made.graph, made.weights, NOTHING, "default")
     assert again != secret
 
 

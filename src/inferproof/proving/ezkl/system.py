@@ -80,6 +80,10 @@ class EzklSystem:
                 "right; and nothing at all where the SRS is a development one, whose maker can "
                 "forge proofs. Weights are not shown, but a guess at them can be confirmed."
             ),
+            shows=(
+                "the input, or of a hashed one its salted hash, and the outputs; weights are not "
+                "shown, but a guess at them can be confirmed"
+            ),
         )
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:

@@ -52,8 +52,9 @@ def commit_private(
     weights: npt.NDArray[np.int8],
     parameters: npt.NDArray[np.int32],
     profile: str,
-) -> tuple[bytes, bytes]:
-    """The verifying key of mode private, and the secret of 32 bytes that hides its commitment.
+) -> tuple[bytes, bytes, PrivateKey]:
+    """The verifying key of mode private, the secret of 32 bytes that hides its commitment, and the
+    key, loaded.
 
     Randomness is the operating system's. `parameters` are those of the graph one after another, of
     length 0 where it has none.

@@ -4,7 +4,7 @@ from inferproof.protocol.proof_mode import assurance_in
 from inferproof.proving.base import Description
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.loaded import NAME
-from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE
 from inferproof.types.proof import Assurance
 
 _PROVEN = (
@@ -30,11 +30,24 @@ _UNTRIED = (
 )
 
 
+_SHOWS = {
+    CLEAR: "the input, the outputs, and what every layer with weights puts out, from which the "
+    "weights follow after enough proofs; it hides nothing",
+    COMMITTED: "the input, the outputs, and rows of codes of all else, from which the weights "
+    "follow after enough proofs; it hides nothing",
+    PRIVATE: "the input, the outputs, and what the key says (inspect --privacy); weights and what "
+    "is computed in between are under one-time pads",
+}
+"""What a proof of each mode shows, and whether it hides the rest, in one line."""
+_SHOWS_UNTRIED = ", for which the evidence is not complete"
+
+
 def described(mode: str) -> Description:
     """What a proof of this mode proves, and what it does not."""
     assurance = assurance_in(mode)
     shown = [_NOT_PROVEN, _PADDED if mode == PRIVATE else _OPEN]
-    if mode == PRIVATE and assurance is not Assurance.ZK_PRIVATE:
+    untried = mode == PRIVATE and assurance is not Assurance.ZK_PRIVATE
+    if untried:
         shown.append(_UNTRIED)
     return Description(
         name=NAME,
@@ -42,4 +55,5 @@ def described(mode: str) -> Description:
         assurance=assurance,
         proven=_PROVEN,
         not_proven=" ".join(shown),
+        shows=_SHOWS[mode] + (_SHOWS_UNTRIED if untried else ""),
     )

@@ -44,8 +44,7 @@ def make_key(graph: bytes, weights: Int8s, parameters: Int32s, profile: str, mod
     if mode != PRIVATE:
         key = native.commit(graph, weights, profile, mode)
         return MadeKey(key, native.ProvingKey(key, weights))
-    key, secret = native.commit_private(graph, weights, parameters, profile)
-    private = native.PrivateKey(key, weights, parameters, secret)
+    key, secret, private = native.commit_private(graph, weights, parameters, profile)
     kept = KeptKey(Digest(private.name()), private.openings(), secret)
     openings = PassingOpenings()
     openings.register(kept.name, kept.openings)

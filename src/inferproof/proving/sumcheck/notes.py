@@ -20,9 +20,7 @@ _UNLIKE = 4.0
 
 
 PRIVATE_NOTE = (
-    "a proof shows the input, the outputs and what the key says (inspect --privacy); what it shows "
-    "beside is under one-time pads, and the evidence that this hides the weights is not complete. "
-    "Each process that proves takes an opening of the key, which are counted (provider openings)"
+    "each process that proves takes an opening of the key, which are counted (provider openings)"
 )
 """Of models of mode private."""
 

@@ -15,15 +15,13 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.opening import MAX_LINK_BYTES
 from inferproof.protocol.opening_budget import MAX_SLOTS
 from inferproof.types.digest import Digest
 
 FORMAT = "inferproof/private-key/1"
 PRIVATE_KEY = "private-key.json"
 MAX_BYTES = 16 * 2**20
-_MAX_LINKS = 8 * 2**20
-"""Fourteen links of keys, as many as rotations leave room for: of profile `conservative` they take
-some 300 kilobytes each, which base64 makes a third more."""
 _OWNER_ONLY = 0o600
 
 
@@ -88,7 +86,7 @@ def _key(fields: Fields) -> KeptKey:
         name=fields.digest("name"),
         openings=fields.integer("openings", least=2, most=MAX_SLOTS),
         secret=fields.digest("secret").raw,
-        links=fields.base64("links", most=_MAX_LINKS),
+        links=fields.base64("links", most=MAX_LINK_BYTES),
     )
     fields.end()
     return kept

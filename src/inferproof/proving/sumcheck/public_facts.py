@@ -5,8 +5,14 @@ in it. Every attribute of every operation has its place in SHOWN, which a test h
 operations that there are.
 """
 
+import hashlib
 import math
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from inferproof.protocol.encoding import Json
 from inferproof.proving.sumcheck import graph as g
@@ -22,7 +28,8 @@ SIZES = "sizes"
 WHOLES = "whole numbers"
 
 SAYS = {
-    TOPOLOGY: "operations, what each of them reads, and which matrix, parameter or constant",
+    TOPOLOGY: "operations, what each of them reads, and which matrix, parameter or constant; which "
+    "results are the outputs",
     SHAPES: "the shape of each tensor, matrix and parameter",
     RANGES: "where inputs and rescalings are cut, by the calibration data, and of all else that "
     "depends on weights how many bits it has; whole ranges of divisors, of what is looked up, and "
@@ -65,6 +72,21 @@ SHOWN: dict[type[g.Op], dict[str, str]] = {
 }
 """Of each operation its attributes, and the kind of fact that each of them is."""
 
+COMMITMENTS = {
+    "graph": "hiding: a digest of the file's graph and a salt of 32 random bytes",
+    "weights": "hiding: a digest of the file's weights and another such salt",
+    "verifying_key": "digest of the key, in which weights and parameters are committed to under a "
+    "secret of 32 random bytes, and the rest is public",
+    "preprocessing": "digest of what the bundle shows",
+    "quantisation": "digest of what the bundle shows",
+    "proof_system": "public",
+    "proof_system_version": "public",
+    "visibility": "public",
+    "srs": "public",
+    "setup": "public",
+}
+"""The parts of a model commitment, and what each of them tells."""
+
 
 def public_facts(graph: g.Graph) -> dict[str, Json]:
     """What a key of this graph shows and what it hides, as JSON.
@@ -74,16 +96,13 @@ def public_facts(graph: g.Graph) -> dict[str, Json]:
     more than one multiplier, and `operations` the numbers of nodes by name.
     """
     counts: Counter[str] = Counter(dict.fromkeys(SAYS, 0))
-    by_row = 0
-    for number in range(graph.tensors):
-        counts[SHAPES] += len(graph.shape(number))
-        counts[RANGES] += 2
-    counts[SHAPES] += 2 * len(graph.weights)
-    for node in graph.nodes:
-        counts[TOPOLOGY] += 1 + len(node.operands)
-        for name, kind in SHOWN[type(node.op)].items():
-            counts[kind] += _size(graph, node.op, name)
-        by_row += isinstance(node.op, g.Rescale) and _size(graph, node.op, "multipliers") > 1
+    for kind, values in _numbers(graph):
+        counts[kind] += values.size
+    by_row = sum(
+        graph.constants[node.op.multipliers].values.size > 1
+        for node in graph.nodes
+        if isinstance(node.op, g.Rescale)
+    )
     names = Counter(g.op_name(node.op) for node in graph.nodes)
     return {
         "hidden": {
@@ -100,9 +119,42 @@ def public_facts(graph: g.Graph) -> dict[str, Json]:
     }
 
 
-def _size(graph: g.Graph, op: g.Op, name: str) -> int:
-    """How many numbers an attribute shows: those of its constant, of its list, or one."""
+def other_facts(one: g.Graph, other: g.Graph) -> tuple[str, ...]:
+    """The kinds of what is public in which two graphs differ, in the order of SAYS."""
+    first, second = _digests(one), _digests(other)
+    return tuple(kind for kind in SAYS if first[kind] != second[kind])
+
+
+def _digests(graph: g.Graph) -> dict[str, bytes]:
+    digests = {kind: hashlib.sha256() for kind in SAYS}
+    for kind, values in _numbers(graph):
+        digests[kind].update(repr(values.shape).encode())
+        digests[kind].update(values.tobytes())
+    return {kind: digest.digest() for kind, digest in digests.items()}
+
+
+def _numbers(graph: g.Graph) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """All numbers of a graph, each once for what reads it, with their kinds."""
+    for number in range(graph.tensors):
+        tensor = graph.tensor(number)
+        yield SHAPES, _array(tensor.shape)
+        yield RANGES, _array((tensor.lo, tensor.hi))
+    for matrix in graph.weights:
+        yield SHAPES, _array((matrix.rows, matrix.cols))
+    for node in graph.nodes:
+        yield TOPOLOGY, _array((g.OPS.index(type(node.op)), *node.operands))
+        for name, kind in SHOWN[type(node.op)].items():
+            yield kind, _attribute(graph, node.op, name)
+    yield TOPOLOGY, _array(graph.outputs)
+
+
+def _attribute(graph: g.Graph, op: g.Op, name: str) -> npt.NDArray[np.int64]:
+    """The numbers that an attribute shows: those of its constant, of its list, or one."""
     value = getattr(op, name)
     if g.CONSTANT_OF.get(type(op)) == name:
-        return 0 if value == g.NONE else graph.constants[value].values.size
-    return len(value) if isinstance(value, tuple) else 1
+        return _array(()) if value == g.NONE else _array(graph.constants[value].values)
+    return _array(value)
+
+
+def _array(values: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(values, dtype=np.int64)

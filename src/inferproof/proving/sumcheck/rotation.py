@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from inferproof.errors import ArtifactRejected, Conflict, Reason
+from inferproof.protocol.opening import KeyOpening
 from inferproof.proving.artifact import Artifact, open_artifact
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
@@ -59,6 +60,13 @@ class Rotation:
                 raise Conflict(Reason.ROTATIONS_SPENT, most=MAX_LINKS) from error
             raise failure(error) from error
         return KeptKey(Digest(key.name()), key.openings(), secret, links)
+
+
+def open_key(folder: Path) -> KeyOpening:
+    """What an auditor makes the commitment of a compiled model's key from, found to open it. No
+    opening is used. Raises: as `Rotation`."""
+    kept = Rotation(folder).old
+    return KeyOpening(kept.secret, kept.links)
 
 
 def _private(folder: Path) -> Artifact:

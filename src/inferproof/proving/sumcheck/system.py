@@ -19,6 +19,7 @@ import numpy.typing as npt
 from inferproof.errors import MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.load import to_head
 from inferproof.protocol.encoding import Json
+from inferproof.protocol.opening import KeyOpening
 from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -26,6 +27,7 @@ from inferproof.proving.artifact import Artifact, new_folder, open_artifact
 from inferproof.proving.base import (
     PROVE_LIMIT_S,
     Cancelled,
+    Compared,
     CompileReport,
     CompileRequest,
     ComputeBackend,
@@ -42,6 +44,7 @@ from inferproof.proving.opening import Hidden
 from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
+from inferproof.proving.sumcheck.audit import compare_key
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
 from inferproof.proving.sumcheck.description import described
@@ -57,7 +60,7 @@ from inferproof.proving.sumcheck.prove import (
     execute,
     execute_private,
 )
-from inferproof.proving.sumcheck.public_facts import public_facts
+from inferproof.proving.sumcheck.public_facts import COMMITMENTS, public_facts
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -273,7 +276,14 @@ class SumcheckSystem:
         """See PrivacyReporter."""
         if self.mode(bundle) != PRIVATE:
             return None
-        return public_facts(decode_graph(checker.read_facts(bundle).key.graph()))
+        facts = public_facts(decode_graph(checker.read_facts(bundle).key.graph()))
+        return {**facts, "commitments": dict(COMMITMENTS)}
+
+    def compare_key(
+        self, bundle: VerifierBundle, compiled: Path, opened: KeyOpening | None
+    ) -> tuple[Compared, ...] | None:
+        """See KeyAuditor."""
+        return compare_key(bundle, compiled, opened)
 
     def estimate(self, artifact: Path) -> Estimate:
         """See ProofSystem. Times are those of the machine whose costs were measured, where some
