@@ -1,5 +1,6 @@
 //! Why a key cannot be made or read.
 
+use crate::ranges::MAX_RANGE_PARTS;
 use claim_reduction::{Limit, Unsupported};
 use commitment::Malformed;
 use commitment::columns::ColumnsError;
@@ -56,6 +57,9 @@ pub enum KeyError {
     /// No commitment to the weights serves as many openings as the key is to have.
     #[error("no commitment to the weights serves {0} openings")]
     Openings(u32),
+    /// The ranges of so many weights take more proofs than a key has.
+    #[error("the ranges of the weights take {0} proofs; a key has at most {MAX_RANGE_PARTS}")]
+    Ranges(usize),
 }
 
 impl KeyError {
@@ -75,6 +79,7 @@ impl KeyError {
             Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
+            Self::Ranges(_) => "KEY_RANGES",
         }
     }
 }
