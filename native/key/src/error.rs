@@ -1,6 +1,5 @@
 //! Why a key cannot be made or read.
 
-use crate::ranges::MAX_RANGE_PARTS;
 use claim_reduction::{Limit, Unsupported};
 use commitment::Malformed;
 use commitment::columns::ColumnsError;
@@ -58,8 +57,13 @@ pub enum KeyError {
     #[error("no commitment to the weights serves {0} openings")]
     Openings(u32),
     /// The ranges of so many weights take more proofs than a key has.
-    #[error("the ranges of the weights take {0} proofs; a key has at most {MAX_RANGE_PARTS}")]
-    Ranges(usize),
+    #[error("the ranges of the weights take {parts} proofs; a key has at most {most}")]
+    Ranges {
+        /// How many.
+        parts: usize,
+        /// How many there may be.
+        most: usize,
+    },
 }
 
 impl KeyError {
@@ -79,7 +83,7 @@ impl KeyError {
             Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
-            Self::Ranges(_) => "KEY_RANGES",
+            Self::Ranges { .. } => "KEY_RANGES",
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The kinds of commitments to weights, how often each is opened, and the vector as each has it.
 
 use crate::layout::{WEIGHTS, Weights};
-use crate::ranges::MAX_RANGE_PARTS;
 use claim_reduction::Visibility;
 use hiding::{LinearForm, Shape};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
+
+/// Parts of the ranges of one key at most, each with a kind.
+pub const MAX_RANGE_PARTS: usize = 8;
 
 /// What a commitment to weights is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -38,7 +38,7 @@ pub struct PrivateKey {
     /// Made when it is asked for.
     private: OnceLock<Result<Proofs, KeyError>>,
     /// Likewise.
-    pub(crate) ranges: OnceLock<Result<Vec<RangePart>, KeyError>>,
+    ranges: OnceLock<Result<Vec<RangePart>, KeyError>>,
     root: Root,
     pin_point: Vec<Extension>,
     pin: Option<Extension>,
@@ -164,6 +164,13 @@ impl PrivateKey {
         }
     }
 
+    /// The parts of its matrices and parameters whose ranges are shown, each by one proof; why there are none where
+    /// they are too many or their ranges too different.
+    pub fn ranges(&self) -> Result<&[RangePart], &KeyError> {
+        let made = self.ranges.get_or_init(|| RangePart::all(&self.ground));
+        made.as_deref()
+    }
+
     /// What lookups and reduction are made of, where inputs are public.
     pub const fn relations(&self) -> &Relations {
         self.public.relations()
@@ -272,8 +279,7 @@ impl<'a> Opened<'a> {
 
 impl Subject for Opened<'_> {
     fn graph(&self) -> &Graph {
-        self.part
-            .map_or(&self.key.ground.graph, RangePart::graph)
+        self.part.map_or(&self.key.ground.graph, RangePart::graph)
     }
 
     fn contractions(&self) -> &[Contraction] {

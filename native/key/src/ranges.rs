@@ -5,14 +5,11 @@
 //! for one proof, each of several is of a part of them.
 
 use crate::error::KeyError;
-use crate::private::PrivateKey;
+use crate::kinds::MAX_RANGE_PARTS;
 use crate::proofs::{Groundwork, Proofs};
 use crate::public::Public;
 use claim_reduction::{range_graph, range_parts, ranged};
 use graph::Graph;
-
-/// Parts of the ranges of one key at most.
-pub const MAX_RANGE_PARTS: usize = 8;
 
 /// A part of the matrices and parameters of a key, and what the proof of their ranges is made of.
 pub struct RangePart {
@@ -33,7 +30,10 @@ impl RangePart {
         let all = ranged(&ground.graph);
         let parts = range_parts(&all);
         if parts.len() > MAX_RANGE_PARTS {
-            return Err(KeyError::Ranges(parts.len()));
+            return Err(KeyError::Ranges {
+                parts: parts.len(),
+                most: MAX_RANGE_PARTS,
+            });
         }
         let parts = parts.into_iter().map(|part| {
             let graph = range_graph(all.get(part.clone()).unwrap_or_default())?;
@@ -51,14 +51,5 @@ impl RangePart {
     /// What its proof is made of.
     pub const fn proofs(&self) -> &Proofs {
         &self.proofs
-    }
-}
-
-impl PrivateKey {
-    /// The parts of its matrices and parameters whose ranges are shown, each by one proof; why there are none where
-    /// they are too many or their ranges too different.
-    pub fn ranges(&self) -> Result<&[RangePart], &KeyError> {
-        let made = self.ranges.get_or_init(|| RangePart::all(&self.ground));
-        made.as_deref()
     }
 }

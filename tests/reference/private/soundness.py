@@ -61,7 +61,7 @@ def _proof(key: PrivateKey, tensors: int) -> dict[str, float]:
 
 
 def _ranges(key: PrivateKey) -> dict[str, float]:
-    """log2 of each term of the proof of the ranges: as many times the largest as there are parts."""
+    """log2 of each term of the range proof: the largest, as many times as there are parts."""
     found: dict[str, float] = {}
     parts = range_parts(key.encoded)
     for part in parts:

@@ -308,8 +308,10 @@ def test_the_proof_of_the_ranges_stays_good_when_the_key_is_rotated(
 
 def test_people_are_told_that_the_key_shows_its_ranges(compiled: Path, tmp_path: Path) -> None:
     (tmp_path / "p.bin").write_bytes(proven(compiled).file)
-    for command in (["verify", str(compiled), str(tmp_path / "p.bin")],
-                    ["inspect", str(compiled), "--security"]):
+    for command in (
+        ["verify", str(compiled), str(tmp_path / "p.bin")],
+        ["inspect", str(compiled), "--security"],
+    ):
         done = RUNNER.invoke(APP, command)
         assert done.exit_code == 0, done.output
         said = " ".join(done.stdout.split())

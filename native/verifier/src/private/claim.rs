@@ -63,8 +63,8 @@ pub fn claim(
     for parameter in &recorded.parameters {
         let scale = sum.claimed(&parameter.value)?;
         let terms = proofs.parameter(parameter.parameter, &parameter.point);
-        let terms =
-            terms.ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
+        let terms = terms
+            .ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
         for term in terms {
             weights.add_point(term.column, term.point, scale * term.weight);
         }

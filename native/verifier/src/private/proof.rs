@@ -76,7 +76,11 @@ impl Proof {
     ) -> Result<Self, Rejection> {
         let proofs = super::proofs(key, kind)?;
         let relations = proofs.relations();
-        let most = if matches!(kind, Kind::Ranges(_)) { 1 } else { MAX_LINKS };
+        let most = if matches!(kind, Kind::Ranges(_)) {
+            1
+        } else {
+            MAX_LINKS
+        };
         let [version] = reader.array()?;
         if version != PROOF_VERSION {
             return Err(Rejection::Version(version));

@@ -41,7 +41,14 @@ pub fn verify_ranges(key: &PrivateKey, shown: &[u8]) -> Result<(), Rejection> {
     for proof in decode_ranges(key, shown)? {
         let epoch = chain::follow(key, &Known::default(), &proof.links)?;
         let mut transcript = Transcript::new();
-        verify_under(key, &epoch, &RangePart::PUBLIC, None, &proof, &mut transcript)?;
+        verify_under(
+            key,
+            &epoch,
+            &RangePart::PUBLIC,
+            None,
+            &proof,
+            &mut transcript,
+        )?;
     }
     Ok(())
 }

@@ -49,8 +49,8 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
     4  the native verifier accepts the proof for these values under the bundle's key
 
     Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; ProofRejected
-    PROOF_OTHER_VERSION, PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart
-    MISSING_NATIVE.
+    PROOF_OTHER_VERSION, PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE,
+    PROOF_INVALID; MissingPart MISSING_NATIVE.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class MadeKey:
     """A new verifying key, and the model that proves under it in this process.
 
-    In mode private `kept` opens it, and `ranges` shows that its weights are in theirs. Its openings are counted in memory alone, so that whoever keeps
-    the key begins a durable count and takes from it the `opened` ones.
+    In mode private `kept` opens it, and `ranges` shows that its weights are in theirs. Its
+    openings are counted in memory alone, so that whoever keeps the key begins a durable count and
+    takes from it the `opened` ones.
     """
 
     verifying_key: bytes
