@@ -307,6 +307,10 @@ class Reason(Enum):
         "the verifying key {what}, the limit is {limit}: checking a proof under it would take too "
         "much memory or time"
     )
+    KEY_RANGES = (
+        "nothing shows that the weights and parameters of the verifying key are in their ranges: "
+        "{why}"
+    )
     CHECK_TIME_LIMIT = (
         "checking under this verifier bundle took more than {seconds} seconds of processor time "
         "and was stopped"

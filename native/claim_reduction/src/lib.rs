@@ -38,6 +38,7 @@
 //! | `protocol_role` | prover and verifier of one reduction |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
+//! | `ranges` | the graph that shows another one's matrices and parameters to be in their ranges |
 //! | `recorder` | the role that turns what was sent under pads into equations |
 //! | `rescaling` | the quotient of a rescaling from limbs: which ones, and that they make it |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
@@ -92,6 +93,7 @@ mod products;
 mod protocol_role;
 mod range_analysis;
 mod range_decomposition;
+mod ranges;
 mod recorder;
 mod rescaling;
 mod saturation_tables;
@@ -113,5 +115,6 @@ pub use plan::{
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;
 pub use protocol_role::{Ended, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
+pub use ranges::{MAX_RANGE_ROWS, MAX_RANGE_TENSORS, Ranged, range_graph, range_parts, ranged};
 pub use tables::MAX_TABLE_ENTRIES;
 pub use witness::{Columns, Source, columns, padded};

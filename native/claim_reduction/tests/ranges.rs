@@ -1,111 +1,66 @@
-//! A graph that shows of another one's matrices and parameters that they are in their ranges: parameters of
+//! The graph that shows of another one's matrices and parameters that they are in their ranges: parameters of
 //! the same shapes, each looked up in a table of its range that gives 0. Whatever is accepted of it has all
 //! its elements in range, whoever chose them; so a proof of it under the commitment to another graph's
 //! weights is a proof of their ranges.
 mod common;
 
+use claim_reduction::{Ranged, Visibility, range_graph};
 use common::cheat::{P, indices, padded, within};
-use common::graphs::{Builder, Random};
+use common::graphs::Random;
 use common::keys::Key;
-use graph::Op;
 
-/// Bits of what is looked up at once.
+/// Bits that one table is looked up by.
 const BITS: u32 = 16;
 
-/// Shape and range of a matrix or parameter.
-struct Held {
-    shape: Vec<usize>,
-    lo: i64,
-    hi: i64,
-}
-
-fn held(shape: &[usize], lo: i64, hi: i64) -> Held {
-    Held {
+fn own(shape: &[usize], lo: i32, hi: i32) -> Ranged {
+    Ranged {
         shape: shape.to_vec(),
         lo,
         hi,
     }
 }
 
-/// The graph that shows the ranges; its output is 0.
-fn range_graph(all: &[Held]) -> Key {
-    let mut b = Builder::new(1);
-    let mut sums = vec![b.input(&[1], 0, 0)];
-    for each in all {
-        let x = b.node(Op::Parameter, &[], &each.shape, each.lo, each.hi);
-        let zeros = zeros(&mut b, x);
-        let axes = each.shape.len();
-        let sum = b.node(Op::Sum { axes }, &[zeros], &[], 0, 0);
-        let view = Op::View {
-            offset: 0,
-            strides: vec![0],
-        };
-        sums.push(b.node(view, &[sum], &[1], 0, 0));
-    }
-    let add = Op::Add {
-        coefficients: vec![1; sums.len()],
-        constant: None,
-    };
-    let output = b.node(add, &sums, &[1], 0, 0);
-    Key::read(b, &[output]).unwrap()
-}
-
-/// 0 for each element of a tensor that is in its range; of others there is none. A range of more than a
-/// table is one of so many bits, or else it is shown up to a multiple of 2^16.
-fn zeros(b: &mut Builder, x: usize) -> usize {
-    let (shape, lo, hi) = b.of(x);
-    let table = |b: &mut Builder, x: usize, first: i64, count: i64| {
-        let table = b.constant(&[count as usize], vec![0; count as usize]);
-        let first = first as i32;
-        b.node(Op::Lookup { table, first }, &[x], &shape, 0, 0)
-    };
-    if hi - lo < 1 << BITS {
-        return table(b, x, lo, hi - lo + 1);
-    }
-    // A rescaling adds half: without it the quotient is ⌊(x − lo) / 2^16⌋.
-    let half = 1 << (BITS - 1);
-    let offset = b.constant(&[1], vec![(-lo - half) as i32]);
-    let from = b.node(
-        Op::Add {
-            coefficients: vec![1],
-            constant: Some(offset),
-        },
-        &[x],
-        &shape,
-        -half,
-        hi - lo - half,
-    );
-    let most = (hi - lo) >> BITS;
-    let quotient = b.rescale(from, &[1], 0, BITS, 0, most);
-    table(b, quotient, 0, most + 1)
+/// The key of the graph that shows these ranges.
+fn key(all: &[Ranged]) -> Key {
+    Key::of(range_graph(all).unwrap(), Visibility::Public).unwrap()
 }
 
 /// As the matrices and parameters of a small network: weights, biases, scales, a table, one number.
-fn network() -> Vec<Held> {
+fn network() -> Vec<Ranged> {
     vec![
-        held(&[3, 5], -128, 127),
-        held(&[3], -(1 << 28), (1 << 28) - 1),
-        held(&[2, 3], -(1 << 12), (1 << 12) - 1),
-        held(&[5, 2, 2], -(1 << 17), (1 << 17) - 1),
-        held(&[1], 0, 1),
+        own(&[3, 5], -128, 127),
+        own(&[3], -(1 << 28), (1 << 28) - 1),
+        own(&[2, 3], -(1 << 12), (1 << 12) - 1),
+        own(&[5, 2, 2], -(1 << 17), (1 << 17) - 1),
+        own(&[1], 0, 1),
     ]
 }
 
 /// A residue that is not in the range, often next to it.
-fn beyond(random: &mut Random, each: &Held) -> i64 {
+fn beyond(random: &mut Random, each: &Ranged) -> i64 {
+    let (lo, hi) = (i64::from(each.lo), i64::from(each.hi));
     match random.below(5) {
-        0 => each.lo - 1,
-        1 => each.hi + 1,
-        2 => each.lo - (1 << (BITS + random.below(3) as u32)),
+        0 => lo - 1,
+        1 => hi + 1,
+        2 => lo - (1 << (BITS + random.below(3) as u32)),
         3 => P / 2 - random.below(4) as i64,
-        _ => each.hi + 1 + random.below(1 << 20) as i64,
+        _ => hi + 1 + random.below(1 << 20) as i64,
+    }
+}
+
+/// The same that no padding has: neither it nor anything that it is moved by when it is looked up.
+fn beyond_padding(random: &mut Random, each: &Ranged) -> i64 {
+    let width = i64::from(each.hi) - i64::from(each.lo) + (1 << BITS);
+    match random.below(2) {
+        0 => -width - random.below(4) as i64,
+        _ => P / 2 - random.below(4) as i64,
     }
 }
 
 #[test]
 fn elements_in_range_are_accepted_and_give_zero() {
     let all = network();
-    let key = range_graph(&all);
+    let key = key(&all);
     let mut random = Random(3);
     for _ in 0..5 {
         let mut choice = key.choice(&mut random);
@@ -115,9 +70,9 @@ fn elements_in_range_are_accepted_and_give_zero() {
             for (index, value) in cells.iter().zip(values.iter_mut()) {
                 *value = match random.below(3) {
                     _ if !within(&each.shape, index) => 0,
-                    0 => each.lo,
-                    1 => each.hi,
-                    _ => random.between(each.lo, each.hi).into(),
+                    0 => each.lo.into(),
+                    1 => each.hi.into(),
+                    _ => random.between(each.lo.into(), each.hi.into()).into(),
                 };
             }
         }
@@ -126,9 +81,9 @@ fn elements_in_range_are_accepted_and_give_zero() {
 }
 
 #[test]
-fn one_element_out_of_range_is_never_accepted() {
+fn one_element_out_of_range_is_never_accepted_nor_is_padding() {
     let all = network();
-    let key = range_graph(&all);
+    let key = key(&all);
     let mut random = Random(11);
     for seed in 0..200 {
         let mut choice = key.choice(&mut random);
@@ -139,11 +94,12 @@ fn one_element_out_of_range_is_never_accepted() {
         let parameter = random.below(all.len());
         let each = &all[parameter];
         let cells = indices(&padded(&each.shape));
-        let inside: Vec<usize> = (0..cells.len())
-            .filter(|&cell| within(&each.shape, &cells[cell]))
-            .collect();
-        let cell = inside[random.below(inside.len())];
-        let value = beyond(&mut random, each);
+        let cell = random.below(cells.len());
+        let value = if within(&each.shape, &cells[cell]) {
+            beyond(&mut random, each)
+        } else {
+            beyond_padding(&mut random, each)
+        };
         choice.parameters[parameter][cell] = value;
         assert_eq!(key.accepts(&choice, &[vec![0]]), None, "{seed}: {value}");
     }
@@ -151,23 +107,41 @@ fn one_element_out_of_range_is_never_accepted() {
 
 #[test]
 fn a_range_that_is_no_power_of_two_is_shown_up_to_a_multiple_of_a_table() {
-    let all = [held(&[2], -5, 100_000)];
-    let key = range_graph(&all);
-    let mut random = Random(5);
-    let mut choice = key.choice(&mut random);
-    choice.reads.fill(false);
     let shown = -5 + (2 << BITS) - 1;
-    for (value, accepted) in [
+    let cases = [
         (100_000, true),
         (shown, true),
         (shown + 1, false),
         (-6, false),
-    ] {
+    ];
+    decided(&own(&[2], -5, 100_000), &cases);
+}
+
+/// One that is as wide as any cannot be moved, and is shown up to a multiple on both sides.
+#[test]
+fn the_widest_range_is_shown_up_to_a_multiple_of_a_table() {
+    let most = (1 << 29) - 1;
+    let shown = (1 << 29) + (1 << 15);
+    let cases = [
+        (-i64::from(most), true),
+        (i64::from(most), true),
+        (-shown, true),
+        (-shown - 1, false),
+        (shown - 1, true),
+        (shown, false),
+    ];
+    decided(&own(&[2], -most, most), &cases);
+}
+
+/// Holds what is accepted of an element to what is expected.
+fn decided(own: &Ranged, cases: &[(i64, bool)]) {
+    let key = key(std::slice::from_ref(own));
+    let mut random = Random(5);
+    let mut choice = key.choice(&mut random);
+    choice.reads.fill(false);
+    for &(value, accepted) in cases {
         choice.parameters[0] = vec![value, 0];
-        assert_eq!(
-            key.accepts(&choice, &[vec![0]]).is_some(),
-            accepted,
-            "{value}"
-        );
+        let found = key.accepts(&choice, &[vec![0]]).is_some();
+        assert_eq!(found, accepted, "{value}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A chain has at most [`MAX_LINKS`] links. All but one open commitments of keys, and the last one may open an
 //! epoch for links; where a key has none, all open keys. Each of a link's terms counts as many times as there
-//! may be such links.
+//! may be such links. The proof of the key's ranges has one link of its own, and counts with each proof.
 
 use crate::error::KeyError;
 use crate::kinds::{Kind, WeightVector};
@@ -29,21 +29,8 @@ impl PrivateKey {
     }
 
     fn account(&self, proofs: &Proofs, inputs: Visibility) -> Security {
-        let candidates = proofs.shape().candidate_bits();
-        let relations = proofs.relations();
-        let mut terms = relations.security();
-        terms.extend(relation::Shape::new(relations.products()).security());
-        // The equations, three of the relation proof, claims on columns, matrices, parameters and private inputs,
-        // and that of the epoch.
-        let parameters = self.graph().parameters().count();
-        let private = relations.plan().inputs.len();
         let matrices = self.ground.contractions.len();
-        let claims = relations.claims() + matrices + parameters + private + 1;
-        let forms = relations.checks() + 3 + claims;
-        let batching = challenge_bits() as f64 - (forms as f64).log2();
-        terms.push(Term::new("batching of equations and claims", batching));
-        let outer = |term: Term| Term::new(term.name, term.bits - candidates);
-        let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
+        let mut terms = of_proof(proofs, matrices + self.graph().parameters().count());
         let own = self.of_key();
         if self.profile().binds() {
             // Two candidates that differ agree at the point with at most variables / |E|.
@@ -52,25 +39,52 @@ impl PrivateKey {
             let bits = challenge_bits() as f64 - variables.log2() + 1.0 - 2.0 * candidates;
             terms.push(Term::new("weights: pin", bits));
         }
-        let opening = proofs.shape().soundness().into_iter();
-        terms.extend(opening.map(|term| Term::new(format!("opening: {}", term.name), term.bits)));
+        terms.extend(of_opening(proofs));
+        let kind = Kind::of_proofs(inputs);
         match self.vector(Kind::Links) {
-            None => self.links("links of keys", own, (MAX_LINKS, inputs), &mut terms),
+            None => self.links("links of keys", own, (MAX_LINKS, kind), &mut terms),
             Some(epoch) => {
-                self.links("links of keys", own, (MAX_LINKS - 1, inputs), &mut terms);
-                self.links("link of an epoch", epoch, (1, inputs), &mut terms);
+                self.links("links of keys", own, (MAX_LINKS - 1, kind), &mut terms);
+                self.links("link of an epoch", epoch, (1, kind), &mut terms);
             }
         }
+        terms.extend(self.of_ranges());
         Security::new(self.profile(), terms)
     }
 
-    /// Adds the terms of so many links that open commitments of one kind, on the way to what proofs of such
-    /// inputs open.
+    /// The terms of the proofs of the ranges, which are checked once for a key. Of several parts each term is as
+    /// many times that of the part with the greatest. A key without such proofs is none that is sound.
+    fn of_ranges(&self) -> Vec<Term> {
+        let Ok(parts) = self.ranges() else {
+            return vec![Term::new("ranges: not shown", 0.0)];
+        };
+        let mut worst: Vec<Term> = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let proofs = part.proofs();
+            let mut terms = of_proof(proofs, part.graph().parameters().count());
+            terms.extend(of_opening(proofs));
+            let kind = Kind::Ranges(number as u8);
+            self.links("link", self.of_key(), (1, kind), &mut terms);
+            for term in terms {
+                match worst.iter_mut().find(|own| own.name == term.name) {
+                    Some(own) => own.bits = own.bits.min(term.bits),
+                    None => worst.push(term),
+                }
+            }
+        }
+        let count = (parts.len() as f64).log2();
+        let all = worst.into_iter();
+        all.map(|term| Term::new(format!("ranges: {}", term.name), term.bits - count))
+            .collect()
+    }
+
+    /// Adds the terms of so many links that open commitments of one kind, on the way to the kind that a proof
+    /// opens.
     fn links(
         &self,
         name: &str,
         parent: &WeightVector,
-        (count, inputs): (usize, Visibility),
+        (count, kind): (usize, Kind),
         terms: &mut Vec<Term>,
     ) {
         let mut add = |what: &str, bits: f64| {
@@ -79,7 +93,7 @@ impl PrivateKey {
         };
         let field = challenge_bits() as f64;
         let own = parent.shape.candidate_bits();
-        let kinds = [Kind::Key, Kind::Links, Kind::of_proofs(inputs)];
+        let kinds = [Kind::Key, Kind::Links, kind];
         let vectors = kinds.into_iter().filter_map(|kind| self.vector(kind));
         let children = vectors.map(|child| child.shape.candidate_bits());
         let child = children.fold(0.0, f64::max);
@@ -93,4 +107,28 @@ impl PrivateKey {
             add(&term.name, term.bits);
         }
     }
+}
+
+/// The terms of a proof that are between its roots and its opening, of which there are as many claims on `tensors`,
+/// matrices and parameters. Each counts once for each candidate.
+fn of_proof(proofs: &Proofs, tensors: usize) -> Vec<Term> {
+    let candidates = proofs.shape().candidate_bits();
+    let relations = proofs.relations();
+    let mut terms = relations.security();
+    terms.extend(relation::Shape::new(relations.products()).security());
+    // The equations, three of the relation proof, claims on columns, matrices, parameters and private inputs,
+    // and that of the epoch.
+    let private = relations.plan().inputs.len();
+    let claims = relations.claims() + tensors + private + 1;
+    let forms = relations.checks() + 3 + claims;
+    let batching = challenge_bits() as f64 - (forms as f64).log2();
+    terms.push(Term::new("batching of equations and claims", batching));
+    let outer = |term: Term| Term::new(term.name, term.bits - candidates);
+    terms.into_iter().map(outer).collect()
+}
+
+/// Those of its opening.
+fn of_opening(proofs: &Proofs) -> impl Iterator<Item = Term> {
+    let terms = proofs.shape().soundness().into_iter();
+    terms.map(|term| Term::new(format!("opening: {}", term.name), term.bits))
 }

@@ -56,6 +56,14 @@ pub enum KeyError {
     /// No commitment to the weights serves as many openings as the key is to have.
     #[error("no commitment to the weights serves {0} openings")]
     Openings(u32),
+    /// The ranges of so many weights take more proofs than a key has.
+    #[error("the ranges of the weights take {parts} proofs; a key has at most {most}")]
+    Ranges {
+        /// How many.
+        parts: usize,
+        /// How many there may be.
+        most: usize,
+    },
 }
 
 impl KeyError {
@@ -75,6 +83,7 @@ impl KeyError {
             Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
+            Self::Ranges { .. } => "KEY_RANGES",
         }
     }
 }

@@ -6,6 +6,9 @@ use hiding::{LinearForm, Shape};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
+/// Parts of the ranges of one key at most, each with a kind.
+pub const MAX_RANGE_PARTS: usize = 8;
+
 /// What a commitment to weights is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -17,11 +20,16 @@ pub enum Kind {
     Proofs,
     /// An epoch that proofs of private inputs open.
     PrivateInputs,
+    /// One that the proof of a part of the key's ranges opens, once.
+    Ranges(u8),
 }
 
 impl Kind {
-    /// All of them.
+    /// Those of every key.
     pub const ALL: [Self; 4] = [Self::Key, Self::Links, Self::Proofs, Self::PrivateInputs];
+
+    /// The byte of the first part of the ranges; those of the others follow.
+    const FIRST_RANGES: u8 = 5;
 
     /// Its byte in a link.
     pub const fn code(self) -> u8 {
@@ -30,12 +38,16 @@ impl Kind {
             Self::Links => 2,
             Self::Proofs => 3,
             Self::PrivateInputs => 4,
+            Self::Ranges(part) => Self::FIRST_RANGES + part,
         }
     }
 
     /// The kind of a byte.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        let ranges = code.checked_sub(Self::FIRST_RANGES);
+        let ranges = ranges.filter(|&part| usize::from(part) < MAX_RANGE_PARTS);
+        let mut all = Self::ALL.into_iter().chain(ranges.map(Self::Ranges));
+        all.find(|kind| kind.code() == code)
     }
 
     /// Whether a link may lead from one to the other.
@@ -43,7 +55,7 @@ impl Kind {
         match self {
             Self::Key => true,
             Self::Links => child.inputs().is_some(),
-            Self::Proofs | Self::PrivateInputs => false,
+            Self::Proofs | Self::PrivateInputs | Self::Ranges(_) => false,
         }
     }
 
@@ -55,10 +67,10 @@ impl Kind {
         }
     }
 
-    /// The inputs of proofs that open it, if proofs do.
+    /// The inputs of proofs of the key's graph that open it, if such do.
     pub const fn inputs(self) -> Option<Visibility> {
         match self {
-            Self::Key | Self::Links => None,
+            Self::Key | Self::Links | Self::Ranges(_) => None,
             Self::Proofs => Some(Visibility::Public),
             Self::PrivateInputs => Some(Visibility::Private),
         }

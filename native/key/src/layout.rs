@@ -6,7 +6,7 @@ use crate::pads::{LEAST, cut};
 use claim_reduction::padded;
 use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
-use hiding::{MAX_SELDOM_ROWS, Shape, Vector, first_fold};
+use hiding::{MAX_SELDOM_ROWS, Shape, ShapeError, Vector, first_fold};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
@@ -111,12 +111,36 @@ impl Weights {
         (fresh, inputs): (&[usize], Option<&Vector>),
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
-        let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
-        let shape = |columns: &[usize]| {
+        Self::placed(sizes, openings, |columns| {
             let mut others = vec![beside(columns)];
             others.extend(inputs.cloned());
             Shape::new(fresh, &others, profile)
-        };
+        })
+    }
+
+    /// The same where one proof opens them that is made once: it has as many rows, and is small.
+    pub(crate) fn for_one_proof(
+        sizes: &Sizes,
+        fresh: &[usize],
+        profile: Profile,
+    ) -> Result<(Self, Shape), KeyError> {
+        Self::placed(sizes, 1, |columns| {
+            let others = [beside(columns)];
+            let usual = Shape::new(fresh, &others, profile)?;
+            let of_column = usual.column_variables(WEIGHTS).unwrap_or_default();
+            let rows = usual.variables(WEIGHTS).unwrap_or_default() - of_column;
+            Shape::of_rows(fresh, &others, rows, profile)
+        })
+    }
+
+    /// Places them in the smallest vector whose shape serves so many openings; `shape` gives that for variables of
+    /// its columns.
+    fn placed(
+        sizes: &Sizes,
+        openings: u32,
+        shape: impl Fn(&[usize]) -> Result<Shape, ShapeError>,
+    ) -> Result<(Self, Shape), KeyError> {
+        let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
         let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
         let mut whole = shape(&given)?.variables(1).unwrap_or_default();
         loop {
@@ -124,7 +148,7 @@ impl Weights {
             columns.extend(cut((1 << whole) - taken));
             let shape = shape(&columns).map_err(|error| match error {
                 // What is too large is what the openings have made of it.
-                hiding::ShapeError::TooLarge(_) => KeyError::Openings(openings),
+                ShapeError::TooLarge(_) => KeyError::Openings(openings),
                 other => KeyError::Hiding(other),
             })?;
             let filled = shape.variables(1).unwrap_or_default();
@@ -171,9 +195,22 @@ impl Weights {
         })
     }
 
+    /// The same of a matrix or, behind all of these, a parameter as a tensor, a matrix having one axis of rows and then
+    /// one of columns.
+    pub(crate) fn tensor(&self, number: usize, point: &[Extension]) -> Option<Vec<Term>> {
+        let matrices = &self.sizes.matrices;
+        let Some(size) = matrices.get(number) else {
+            let parameter = self.parameter(number - matrices.len(), point)?;
+            return Some(vec![parameter]);
+        };
+        let (row, column) = point.split_at_checked(variables(size.rows))?;
+        let (row, column) = (row.to_vec(), column.to_vec());
+        self.terms(number, &MatrixPoint { row, column })
+    }
+
     /// The column of a parameter with the point at which it is the parameter at `point`; nothing where that is
     /// not a point of it.
-    pub fn parameter(&self, parameter: usize, point: &[Extension]) -> Option<Term> {
+    fn parameter(&self, parameter: usize, point: &[Extension]) -> Option<Term> {
         let shape = self.sizes.parameters.get(parameter)?;
         let own = own_variables(shape);
         (point.len() == own).then(|| {
@@ -212,6 +249,12 @@ impl Weights {
         }
     }
 
+    /// Where a column has a cell of what it holds, the half left out: at its index with a 0 inserted.
+    pub fn place(&self, column: usize, index: usize) -> usize {
+        let whole = self.columns.get(column).map_or(0, |&own| own);
+        with_zero(index, whole.saturating_sub(1 + self.before))
+    }
+
     /// The columns of blocks and parameters, whose uniform half `uniform` gives cell by cell.
     pub fn cells(&self, values: &Values<'_>, mut uniform: impl FnMut() -> Base) -> Vec<Vec<Base>> {
         let mut columns = Vec::with_capacity(self.columns.len());
@@ -228,8 +271,7 @@ impl Weights {
             let own = whole - 1;
             let low = own - self.before;
             let mut cells = vec![Base::ZERO; 1 << whole];
-            // The index of a cell of the matrix, with a 0 inserted.
-            let place = |index: usize| index >> low << (low + 1) | index & ((1 << low) - 1);
+            let place = |index| with_zero(index, low);
             for index in 0..1_usize << own {
                 if let Some(cell) = cells.get_mut(place(index) | 1 << low) {
                     *cell = uniform();
@@ -265,6 +307,11 @@ impl Weights {
         }
         columns
     }
+}
+
+/// An index with a 0 inserted before its last `low` bits.
+const fn with_zero(index: usize, low: usize) -> usize {
+    index >> low << (low + 1) | index & ((1 << low) - 1)
 }
 
 /// The vector with these columns. It is not sampled: each opening claims what tells candidates apart.
@@ -379,6 +426,22 @@ mod tests {
                 terms.map(|term| term.weight * evaluate(&columns[term.column], &term.point));
             assert_eq!(terms.sum::<Extension>(), expected);
         }
+        // As a tensor it is the same.
+        let point = MatrixPoint {
+            row: transcript.point(8),
+            column: transcript.point(7),
+        };
+        let whole = [&point.row[..], &point.column].concat();
+        let (own, same) = (weights.terms(1, &point), weights.tensor(1, &whole));
+        let told = |terms: Option<Vec<super::Term>>| -> Vec<_> {
+            let terms = terms.unwrap().into_iter();
+            terms
+                .map(|term| (term.column, term.point, term.weight))
+                .collect()
+        };
+        assert_eq!(told(own), told(same));
+        assert!(weights.tensor(1, &whole[1..]).is_none());
+        assert!(weights.tensor(1, &whole[..7]).is_none());
         // A point of a larger matrix, and a matrix that there is not.
         let point = MatrixPoint {
             row: transcript.point(30),
@@ -409,12 +472,12 @@ mod tests {
             .flat_map(|&row| lines.iter().map(move |&own| row * own));
         let weigh = |(weight, &value): (Extension, &i32)| weight * Extension::from_i32(value);
         let expected: Extension = products.zip(&values).map(weigh).sum();
-        let own = weights.parameter(0, &point).unwrap();
+        let own = weights.tensor(3, &point).unwrap().remove(0);
         assert_eq!(own.column, weights.sizes.blocks.len());
         assert_eq!(own.weight, Extension::ONE);
         assert_eq!(evaluate(&columns[own.column], &own.point), expected);
         let point = transcript.point(2);
-        let own = weights.parameter(1, &point).unwrap();
+        let own = weights.tensor(4, &point).unwrap().remove(0);
         let expected = equality(&point, 4)
             .into_iter()
             .zip(&values[360..])
@@ -424,8 +487,8 @@ mod tests {
             expected.sum::<Extension>()
         );
         // A point of a larger tensor, and a parameter that there is not.
-        assert!(weights.parameter(1, &transcript.point(30)).is_none());
-        assert!(weights.parameter(1 << 14, &point).is_none());
+        assert!(weights.tensor(4, &transcript.point(30)).is_none());
+        assert!(weights.tensor(1 << 14, &point).is_none());
     }
 
     #[test]
@@ -441,6 +504,21 @@ mod tests {
         }
         let many = Weights::for_proofs(&all(), 1 << 30, (&[10], None), Profile::Default);
         assert!(many.is_err());
+    }
+
+    #[test]
+    fn one_proof_that_is_made_once_has_as_many_rows_and_fewer_queries() {
+        let fresh = &[16, 10, 9, 8][..];
+        for profile in [Profile::Default, Profile::Conservative] {
+            let (_, usual) = Weights::for_proofs(&all(), 1, (fresh, None), profile).unwrap();
+            let (_, once) = Weights::for_one_proof(&all(), fresh, profile).unwrap();
+            let rows = |shape: &hiding::Shape| {
+                shape.variables(0).unwrap() - shape.column_variables(0).unwrap()
+            };
+            assert_eq!(rows(&once), rows(&usual));
+            assert!(once.queries() < usual.queries());
+            assert!(once.served(WEIGHTS).unwrap() >= 1);
+        }
     }
 
     #[test]

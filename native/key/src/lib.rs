@@ -25,6 +25,7 @@
 //! | `private` | keys of the private mode |
 //! | `proofs` | what proofs under a key of the private mode are made of |
 //! | `public` | what a proof is about, apart from the key |
+//! | `ranges` | what the proof that weights and parameters are in their ranges is made of |
 //! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
 //! | `subject` | what lookups and reduction need of a key of any kind |
 //! | `verifying_key` | the key |
@@ -61,6 +62,7 @@ mod parts;
 mod private;
 mod proofs;
 mod public;
+mod ranges;
 mod relations;
 mod subject;
 mod verifying_key;
@@ -70,15 +72,16 @@ pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};
-pub use kinds::{Kind, Openings, WeightVector};
+pub use kinds::{Kind, MAX_RANGE_PARTS, Openings, WeightVector};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use layout::{LINK_CELLS, Term, WEIGHTS, Weights};
-pub use mode::{LINK_PROTOCOL, Mode};
+pub use mode::{LINK_PROTOCOL, Mode, RANGES_PROTOCOL};
 pub use pads::Pads;
 pub use parts::mode_of;
 pub use private::{Opened, PrivateKey};
 pub use proofs::Proofs;
 pub use public::Public;
+pub use ranges::RangePart;
 pub use relations::Relations;
 pub use subject::Subject;
 pub use verifying_key::{MAX_CONTRACTION_OUTPUTS, VerifyingKey};

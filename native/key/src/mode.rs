@@ -17,6 +17,9 @@ pub enum Mode {
 /// Name and version of what ties commitments of the private mode together, as transcripts of links begin.
 pub const LINK_PROTOCOL: &[u8] = b"inferproof sumcheck 1 private link";
 
+/// Name and version of what shows the ranges of a key's weights, as transcripts of these proofs begin.
+pub const RANGES_PROTOCOL: &[u8] = b"inferproof sumcheck 1 private ranges";
+
 impl Mode {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Clear, Self::Committed, Self::Private];

@@ -13,10 +13,11 @@
 
 use crate::error::KeyError;
 use crate::kinds::{Kind, Openings, WeightVector};
-use crate::mode::Mode;
+use crate::mode::{Mode, RANGES_PROTOCOL};
 use crate::parts::Parts;
 use crate::proofs::{Groundwork, Proofs};
 use crate::public::Public;
+use crate::ranges::RangePart;
 use crate::relations::Relations;
 use crate::subject::{Given, Subject, begin};
 use claim_reduction::Visibility;
@@ -36,6 +37,8 @@ pub struct PrivateKey {
     pub(crate) public: Proofs,
     /// Made when it is asked for.
     private: OnceLock<Result<Proofs, KeyError>>,
+    /// Likewise.
+    ranges: OnceLock<Result<Vec<RangePart>, KeyError>>,
     root: Root,
     pin_point: Vec<Extension>,
     pin: Option<Extension>,
@@ -74,6 +77,7 @@ impl PrivateKey {
             ground,
             public,
             private: OnceLock::new(),
+            ranges: OnceLock::new(),
             openings,
             root: [0; 32],
             pin_point: Vec::new(),
@@ -160,6 +164,13 @@ impl PrivateKey {
         }
     }
 
+    /// The parts of its matrices and parameters whose ranges are shown, each by one proof; why there are none where
+    /// they are too many or their ranges too different.
+    pub fn ranges(&self) -> Result<&[RangePart], &KeyError> {
+        let made = self.ranges.get_or_init(|| RangePart::all(&self.ground));
+        made.as_deref()
+    }
+
     /// What lookups and reduction are made of, where inputs are public.
     pub const fn relations(&self) -> &Relations {
         self.public.relations()
@@ -177,10 +188,15 @@ impl PrivateKey {
 
     /// The vector of weights as commitments of a kind have it; nothing where the key has none of it.
     pub fn vector(&self, kind: Kind) -> Option<&WeightVector> {
-        match kind.inputs() {
-            Some(inputs) => self.proofs(inputs).ok().map(Proofs::weights),
-            None if kind == Kind::Key => Some(&self.of_key),
-            None => self.of_links.as_ref(),
+        match kind {
+            Kind::Key => Some(&self.of_key),
+            Kind::Links => self.of_links.as_ref(),
+            Kind::Proofs => Some(self.public.weights()),
+            Kind::PrivateInputs => self.proofs(Visibility::Private).ok().map(Proofs::weights),
+            Kind::Ranges(part) => {
+                let part = self.ranges().ok()?.get(usize::from(part))?;
+                Some(part.proofs().weights())
+            }
         }
     }
 
@@ -226,6 +242,7 @@ impl PrivateKey {
         Opened {
             key: self,
             commitment,
+            part: None,
             input_root: None,
         }
     }
@@ -238,11 +255,20 @@ pub struct Opened<'a> {
     pub key: &'a PrivateKey,
     /// The digest of the commitment, which binds the key and all that leads from it to the commitment.
     pub commitment: [u8; 32],
+    /// The part of the key's ranges that is shown in place of a run of its graph.
+    pub part: Option<&'a RangePart>,
     /// The root of the vector of inputs, where they are private.
     pub input_root: Option<Root>,
 }
 
-impl Opened<'_> {
+impl<'a> Opened<'a> {
+    /// The same that shows ranges, if a part of them is given.
+    #[must_use]
+    pub const fn with_ranges(mut self, part: Option<&'a RangePart>) -> Self {
+        self.part = part;
+        self
+    }
+
     /// The same for private inputs under this root, if there is one.
     #[must_use]
     pub const fn with_inputs(mut self, root: Option<Root>) -> Self {
@@ -253,15 +279,22 @@ impl Opened<'_> {
 
 impl Subject for Opened<'_> {
     fn graph(&self) -> &Graph {
-        &self.key.ground.graph
+        self.part.map_or(&self.key.ground.graph, RangePart::graph)
     }
 
     fn contractions(&self) -> &[Contraction] {
-        &self.key.ground.contractions
+        match self.part {
+            None => &self.key.ground.contractions,
+            Some(_) => &[],
+        }
     }
 
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
         let given = self.input_root.as_ref().map_or(Given::Inputs, Given::Root);
-        begin(Mode::Private, &self.commitment, public, given, transcript);
+        let protocol = match self.part {
+            None => Mode::Private.protocol(),
+            Some(_) => RANGES_PROTOCOL,
+        };
+        begin(protocol, &self.commitment, public, given, transcript);
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::KeyError;
 use crate::inputs::InputVector;
 use crate::kinds::{Openings, WeightVector};
-use crate::layout::{Sizes, WEIGHTS, Weights};
+use crate::layout::{Sizes, Term, WEIGHTS, Weights};
 use crate::pads::Pads;
 use crate::relations::Relations;
 use claim_reduction::Visibility;
@@ -11,6 +11,7 @@ use commitment::{Profile, Size};
 use graph::Graph;
 use hiding::Shape;
 use layers::{Contraction, affordable, contractions};
+use transcript::Extension;
 
 /// What a graph comes to, whatever its commitments are opened for.
 pub(crate) struct Groundwork {
@@ -59,6 +60,8 @@ pub struct Proofs {
     relations: Relations,
     pads: Pads,
     weights: WeightVector,
+    /// Which of the key's matrices and parameters the first parameter of the graph is.
+    first: usize,
     inputs: Option<InputVector>,
 }
 
@@ -75,14 +78,37 @@ impl Proofs {
             ..
         } = ground;
         let relations = Relations::new(graph, contractions, inputs)?;
-        let spares = relation::Shape::new(relations.products()).spares();
-        let pads = Pads::new(relations.variables().len(), relations.sent() + spares);
+        let pads = pads(&relations);
         let inputs = (inputs == Visibility::Private).then(|| InputVector::new(graph));
         Ok(Self {
             weights: place(ground, &relations, &pads, inputs.as_ref(), openings)?,
             relations,
             pads,
+            first: ground.contractions.len(),
             inputs,
+        })
+    }
+
+    /// That of a graph that shows the ranges of matrices and parameters from a number on. One proof is made of it.
+    pub(crate) fn of_ranges(
+        ground: &Groundwork,
+        graph: &Graph,
+        first: usize,
+    ) -> Result<Self, KeyError> {
+        let relations = Relations::new(graph, &[], Visibility::Public)?;
+        let pads = pads(&relations);
+        let fresh = [relations.variables(), pads.columns()].concat();
+        let (weights, shape) = Weights::for_one_proof(&ground.sizes, &fresh, ground.profile)?;
+        Ok(Self {
+            relations,
+            pads,
+            weights: WeightVector {
+                weights,
+                shape,
+                openings: 1,
+            },
+            first,
+            inputs: None,
         })
     }
 
@@ -120,6 +146,13 @@ impl Proofs {
         &self.pads
     }
 
+    /// The columns of a parameter of the graph, each with its point and weight, whose sum is the parameter at `point`;
+    /// nothing where that is not a point of it. It may be a matrix of the key's.
+    pub fn parameter(&self, parameter: usize, point: &[Extension]) -> Option<Vec<Term>> {
+        let tensor = self.first.saturating_add(parameter);
+        self.weights.weights().tensor(tensor, point)
+    }
+
     /// The vector of weights as epochs have it.
     pub const fn weights(&self) -> &WeightVector {
         &self.weights
@@ -134,6 +167,12 @@ impl Proofs {
     pub const fn shape(&self) -> &Shape {
         self.weights.shape()
     }
+}
+
+/// The pads of what is sent and of the relation proof.
+fn pads(relations: &Relations) -> Pads {
+    let spares = relation::Shape::new(relations.products()).spares();
+    Pads::new(relations.variables().len(), relations.sent() + spares)
 }
 
 /// The vector of weights beside what a proof commits to.

@@ -1,6 +1,5 @@
 //! What lookups and reduction need of a key, of whichever kind it is.
 
-use crate::mode::Mode;
 use crate::public::Public;
 use commitment::Root;
 use graph::Graph;
@@ -28,13 +27,13 @@ pub(crate) enum Given<'a> {
 
 /// Absorbs what proofs of every mode begin with.
 pub(crate) fn begin(
-    mode: Mode,
+    protocol: &[u8],
     digest: &[u8; 32],
     public: &Public<'_>,
     given: Given<'_>,
     transcript: &mut Transcript,
 ) {
-    transcript.absorb(Site::Protocol, mode.protocol());
+    transcript.absorb(Site::Protocol, protocol);
     transcript.absorb(Site::Key, digest);
     transcript.absorb(Site::Statement, &public.statement);
     match given {

@@ -175,7 +175,13 @@ impl VerifyingKey {
 
     /// Absorbs what proofs of both modes begin with.
     pub fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(self.mode(), &self.digest, public, Given::Inputs, transcript);
+        begin(
+            self.mode().protocol(),
+            &self.digest,
+            public,
+            Given::Inputs,
+            transcript,
+        );
     }
 
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
@@ -200,6 +206,12 @@ impl Subject for VerifyingKey {
     }
 
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(self.mode(), &self.digest, public, Given::Inputs, transcript);
+        begin(
+            self.mode().protocol(),
+            &self.digest,
+            public,
+            Given::Inputs,
+            transcript,
+        );
     }
 }

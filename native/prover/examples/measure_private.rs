@@ -168,6 +168,7 @@ fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epo
         );
     }
     println!("  bits {:.1}", made.private_key().security().provable_bits);
+    ranges(&made);
     let mut epoch = None;
     for slot in 0..LINKS {
         let load = || ProvingKey::load(&bytes, &values, secret, &[]).unwrap();
@@ -192,6 +193,39 @@ fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epo
         parent = link.kind;
     }
     (made, epoch)
+}
+
+/// What a key's proof of its ranges takes, which is made once and checked once.
+fn ranges(made: &ProvingKey) {
+    let key = made.private_key();
+    let mut times = [const { Vec::new() }; 2];
+    for (number, part) in key.ranges().unwrap().iter().enumerate() {
+        let shape = part.proofs().shape();
+        println!(
+            "  part {number} of the ranges: {} elements, weights 2^{}, fresh 2^{}, {} queries",
+            part.graph().parameter_elements(),
+            shape.variables(WEIGHTS).unwrap(),
+            shape.variables(0).unwrap(),
+            shape.queries(),
+        );
+    }
+    let parts = made.range_parts().unwrap() as u8;
+    let proofs = timed(&mut times[0], 1, || {
+        let proofs = (0..parts).map(|part| {
+            let slot = LINKS + 10 + u64::from(part);
+            made.prove_ranges(part, slot, &mut |_| true).unwrap()
+        });
+        proofs.collect::<Vec<_>>().concat()
+    });
+    let read = PrivateKey::decode(&key.encode()).unwrap();
+    timed(&mut times[1], 1, || {
+        verifier::private::verify_ranges(&read, &proofs).unwrap();
+    });
+    let [proved, verified] = times.each_mut().map(|times| median(times) / 1e6);
+    println!(
+        "  ranges proved {proved:.0} ms, verified {verified:.1} ms, {} B",
+        proofs.len()
+    );
 }
 
 /// Proves and verifies each sample, and prints medians.

@@ -59,6 +59,9 @@ pub enum ProveError {
     /// A key has been renewed as often as proofs have room for links.
     #[error("the key was renewed as often as its proofs have room for links")]
     Rotations,
+    /// A proof of the ranges comes with one link, from the key's own commitment.
+    #[error("the ranges are shown by the key's own commitment, which was renewed")]
+    RangesRotated,
     /// The run is one of another key.
     #[error("the run is one of another key")]
     OtherRun,
@@ -91,6 +94,7 @@ impl ProveError {
             Self::Spent(_) => "OPENINGS_SPENT",
             Self::EpochKind => "EPOCH_KIND",
             Self::Rotations => "ROTATIONS_SPENT",
+            Self::RangesRotated => "RANGES_ROTATED",
             Self::OtherRun => "RUN_OTHER",
             Self::Links(rejection) => rejection.code(),
             Self::Cancelled => "CANCELLED",

@@ -35,11 +35,19 @@ impl AnyKey {
         }
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        match mode_of(bytes) {
-            Some(Mode::Private) => Ok(Self::private(PrivateKey::decode(bytes)?)),
-            _ => Ok(Self::plain(VerifyingKey::decode(bytes)?)),
+    /// The key of these bytes, one of the private mode once `ranges` show that its weights are in theirs. Others come
+    /// without.
+    pub fn decode(bytes: &[u8], ranges: &[u8]) -> Result<Self, Failure> {
+        if mode_of(bytes) != Some(Mode::Private) {
+            if !ranges.is_empty() {
+                let why = "only keys of mode private show the ranges of their weights";
+                return Err(Failure::new("RANGES_UNUSED", why));
+            }
+            return Ok(Self::plain(VerifyingKey::decode(bytes)?));
         }
+        let key = PrivateKey::decode(bytes)?;
+        verifier::private::verify_ranges(&key, ranges).map_err(unshown)?;
+        Ok(Self::private(key))
     }
 
     pub fn graph(&self) -> &Graph {
@@ -98,4 +106,15 @@ impl AnyKey {
 fn shown(key: &VerifyingKey) -> Failure {
     let why = format!("proofs of mode {} show their inputs", key.mode().name());
     Failure::new("INPUTS_PUBLIC_ONLY", why)
+}
+
+/// What is said where ranges are not shown: what is wrong with a proof of theirs is nothing of a proof under the key.
+fn unshown(rejection: Rejection) -> Failure {
+    match rejection {
+        Rejection::RangesMissing | Rejection::NoRanges(_) => rejection.into(),
+        other => {
+            let why = format!("the proof of the ranges is not valid: {other}");
+            Failure::new("RANGES_INVALID", why)
+        }
+    }
 }

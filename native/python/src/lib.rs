@@ -464,6 +464,26 @@ mod _native {
             Ok(Epoch(apart(py, begin)?))
         }
 
+        fn range_parts(&self, py: Python<'_>) -> PyResult<usize> {
+            Ok(apart(py, || Ok(self.0.range_parts()?))?)
+        }
+
+        #[pyo3(signature = (part, slot, goes_on=None))]
+        fn prove_ranges<'py>(
+            &self,
+            py: Python<'py>,
+            part: u8,
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let asking = Asking(goes_on);
+            let prove = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                Ok(self.0.prove_ranges(part, slot, &mut goes_on)?)
+            };
+            Ok(PyBytes::new(py, &apart(py, prove)?))
+        }
+
         fn rotate<'py>(
             &self,
             py: Python<'py>,
@@ -575,8 +595,10 @@ mod _native {
     #[pymethods]
     impl VerifyingKey {
         #[new]
-        fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || Ok(AnyKey::decode(verifying_key)?);
+        #[pyo3(signature = (verifying_key, ranges=None))]
+        fn new(py: Python<'_>, verifying_key: &[u8], ranges: Option<&[u8]>) -> PyResult<Self> {
+            let ranges = ranges.unwrap_or_default();
+            let decode = move || AnyKey::decode(verifying_key, ranges);
             Ok(Self(apart(py, decode)?))
         }
 

@@ -65,6 +65,12 @@ pub enum Rejection {
     /// The graph has no plan for inputs that are private.
     #[error("the key has no proofs of private inputs: {0}")]
     PublicOnly(String),
+    /// A key has weights whose ranges no proof shows.
+    #[error("the ranges of the key cannot be shown: {0}")]
+    NoRanges(String),
+    /// A key comes without the proof that its weights are in their ranges.
+    #[error("the key comes without the proof of its ranges")]
+    RangesMissing,
     /// A link's two commitments do not hold the same weights.
     #[error("a link is not valid: {0}")]
     Link(hiding::Rejected),
@@ -92,6 +98,8 @@ impl Rejection {
             Self::LinkKind(_) => "LINK_KIND",
             Self::LinkEnd => "LINK_END",
             Self::PublicOnly(_) => "INPUTS_PUBLIC_ONLY",
+            Self::NoRanges(_) => "KEY_RANGES",
+            Self::RangesMissing => "RANGES_MISSING",
             Self::Link(_) => "LINK_INVALID",
             Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
             Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",

@@ -13,7 +13,7 @@ from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
 from inferproof.cli.described import description_of, mode_of
 from inferproof.cli.openings import figures_json, show_budget
-from inferproof.cli.verify import labels_json
+from inferproof.cli.verify import SHOWN_RANGES, labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.proof_mode import PRIVATE
@@ -101,6 +101,7 @@ def _security_json(report: SecurityReport) -> dict[str, Any]:
         "provable_bits": report.provable_bits,
         "profile": report.profile,
         "mode": report.mode,
+        "shows_ranges": report.shows_ranges,
         "terms": [{"name": name, "bits": bits} for name, bits in report.terms],
     }
 
@@ -112,6 +113,8 @@ def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
         f"profile {plain(report.profile)}"
     )
     out.print(f"[bold]provable bits[/]  {report.provable_bits:.2f}, all terms together")
+    if report.shows_ranges:
+        out.print(f"[bold]ranges[/]         {SHOWN_RANGES}")
     table = Table("what can go wrong", "bits", box=None)
     for name, bits in report.terms:
         table.add_row(plain(name), f"{bits:.2f}")

@@ -271,10 +271,15 @@ def shown_names(spec: TensorSpec, output: FixedTensor) -> str:
     return ", ".join(f"{name} {score:.4g}" for score, name in scores[:MOST_NAMES]) + more
 
 
+SHOWN_RANGES = "the key shows that its weights are int8 and its parameters in declared ranges"
+
+
 def print_security(report: SecurityReport | None) -> None:
     """Prints mode, profile and provable bits of a proof, or that nobody has counted them."""
     known = "unknown: this proof system reports none" if report is None else report.summary
     out.print(f"[bold]security[/]  {plain(known)}")
+    if report is not None and report.shows_ranges:
+        out.print(f"[bold]ranges[/]    {SHOWN_RANGES}")
 
 
 def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
@@ -282,7 +287,12 @@ def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
     if report is None:
         return None
     bits = report.provable_bits
-    return {"mode": report.mode, "profile": report.profile, "provable_bits": bits}
+    return {
+        "mode": report.mode,
+        "profile": report.profile,
+        "provable_bits": bits,
+        "shows_ranges": report.shows_ranges,
+    }
 
 
 def warn_of_setup(setup: Setup) -> None:

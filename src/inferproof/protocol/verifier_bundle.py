@@ -14,6 +14,7 @@ from inferproof.protocol.encoding import Json, canonical_json, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.labels import MAX_LABEL, MAX_LABELS, fits
 from inferproof.protocol.proof_file import read_shape
+from inferproof.protocol.proof_mode import PRIVATE, SYSTEM, mode_in
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
@@ -28,7 +29,9 @@ class VerifierBundle:
     """Keys and public description of one compiled model.
 
     `settings`, `verifying_key` and `srs` are the proof system's own files, empty where it has
-    none; `preprocessing` is canonical (JSON without floats).
+    none; `preprocessing` is canonical (JSON without floats). `ranges` shows of a key that its
+    weights are in their ranges, where the system's keys show that; it is checked against the key,
+    so that no part of the commitment names it.
     """
 
     parts: ModelParts
@@ -38,6 +41,7 @@ class VerifierBundle:
     settings: bytes
     verifying_key: bytes = field(repr=False)
     srs: bytes = field(repr=False)
+    ranges: bytes = field(repr=False, default=NO_FILE)
 
     @property
     def commitment(self) -> Digest:
@@ -91,18 +95,19 @@ def check_bundle(bundle: VerifierBundle) -> VerifierBundle:
 
 def encode_bundle(bundle: VerifierBundle) -> bytes:
     """The one byte form of a verifier bundle."""
-    return encode_document(
-        FORMAT,
-        {
-            "parts": parts_json(bundle.parts),
-            "preprocessing": bundle.preprocessing,
-            "inputs": [_spec_json(s) for s in bundle.inputs],
-            "outputs": [_spec_json(s) for s in bundle.outputs],
-            "settings": to_base64(bundle.settings),
-            "verifying_key": to_base64(bundle.verifying_key),
-            "srs": to_base64(bundle.srs),
-        },
-    )
+    body: dict[str, Json] = {
+        "parts": parts_json(bundle.parts),
+        "preprocessing": bundle.preprocessing,
+        "inputs": [_spec_json(s) for s in bundle.inputs],
+        "outputs": [_spec_json(s) for s in bundle.outputs],
+        "settings": to_base64(bundle.settings),
+        "verifying_key": to_base64(bundle.verifying_key),
+        "srs": to_base64(bundle.srs),
+    }
+    # Left out where there is none, so that bundles of other keys stay what they were.
+    if bundle.ranges:
+        body["ranges"] = to_base64(bundle.ranges)
+    return encode_document(FORMAT, body)
 
 
 def decode_bundle(data: bytes) -> VerifierBundle:
@@ -169,6 +174,20 @@ def _read_spec(fields: Fields) -> TensorSpec:
     return spec
 
 
+def _shows_ranges(bundle: VerifierBundle) -> bool:
+    """Whether the key is one that shows ranges."""
+    return bundle.parts.proof_system == SYSTEM and mode_in(bundle.verifying_key) == PRIVATE
+
+
+def _read_ranges(fields: Fields) -> bytes:
+    if "ranges" not in fields.rest():
+        return NO_FILE
+    ranges = fields.base64("ranges", most=MAX_BYTES)
+    if not ranges:
+        raise fields.malformed("ranges")
+    return ranges
+
+
 def _read(fields: Fields) -> VerifierBundle:
     bundle = VerifierBundle(
         parts=fields.nested("parts", read_parts),
@@ -178,8 +197,11 @@ def _read(fields: Fields) -> VerifierBundle:
         settings=fields.base64("settings", most=MAX_BYTES),
         verifying_key=fields.base64("verifying_key", most=MAX_BYTES),
         srs=fields.base64("srs", most=MAX_BYTES),
+        ranges=_read_ranges(fields),
     )
     fields.end()
+    if bundle.ranges and not _shows_ranges(bundle):
+        raise fields.malformed("ranges")
     for field_name, specs in (("inputs", bundle.inputs), ("outputs", bundle.outputs)):
         if not specs or len({s.name for s in specs}) != len(specs):
             raise fields.malformed(field_name)

@@ -97,6 +97,10 @@ class ModelParts:
     setup: Setup
 
 
+RANGES = "ranges: "
+"""What the names of terms begin with that are those of the proof of a key's ranges."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecurityReport:
     """What is proven about the soundness of a model's proofs.
@@ -109,6 +113,12 @@ class SecurityReport:
     profile: str
     mode: str
     terms: tuple[tuple[str, float], ...]
+
+    @property
+    def shows_ranges(self) -> bool:
+        """Whether the key shows that its weights and parameters are in their ranges, so that no
+        proof is verified under one whose are not."""
+        return any(name.startswith(RANGES) for name, _ in self.terms)
 
     @property
     def summary(self) -> str:

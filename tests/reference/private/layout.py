@@ -3,7 +3,7 @@
 Source: specs/private-mode.md, sections 2 and 5, and specs/private-input.md, section 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count, product
 
 from reference.field import DEGREE, ZERO, Element, dot, equality, mul
@@ -106,13 +106,34 @@ def shape_of_proofs(
     inputs: Sequence[Other] = (),
 ) -> Shape:
     """The shape that serves so many proofs. Raises: Rejected KEY_OPENINGS."""
+
+    def shape(columns: list[int]) -> Shape:
+        return Shape(fresh, [Other(columns, 0, sampled=False), *inputs], profile)
+
+    return _serving(weights, openings, shape)
+
+
+def shape_of_ranges(fresh: Sequence[int], weights: Sequence[int], profile: str) -> Shape:
+    """The shape of a proof of ranges. Raises: Rejected KEY_OPENINGS."""
+
+    def shape(columns: list[int]) -> Shape:
+        others = [Other(columns, 0, sampled=False)]
+        return Shape.of_rows(fresh, others, Shape(fresh, others, profile).rows, profile)
+
+    return _serving(weights, 1, shape)
+
+
+def _serving(
+    weights: Sequence[int], openings: int, shape_of: Callable[[list[int]], Shape]
+) -> Shape:
+    """The shape of the smallest vector of weights that serves so many openings."""
     own = [column + 1 for column in weights]
-    first = Shape(fresh, [Other(own, 0, sampled=False), *inputs], profile)
+    first = shape_of(own)
     for variables in count(first.vectors[_WEIGHTS].variables):
         if variables > _MAX_VECTOR:
             raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
         filled = [*own, *cut((1 << variables) - sum(1 << column for column in own))]
-        shape = Shape(fresh, [Other(filled, 0, sampled=False), *inputs], profile)
+        shape = shape_of(filled)
         vector = shape.vectors[_WEIGHTS]
         if vector.variables != variables or served(shape) < openings:
             continue

@@ -18,8 +18,14 @@ from reference.transcript import Transcript
 
 KEY, LINKS, PROOFS, PRIVATE_INPUTS = 1, 2, 3, 4
 OF_PROOFS = (PROOFS, PRIVATE_INPUTS)
-_LEADS = {KEY: (KEY, LINKS, *OF_PROOFS), LINKS: OF_PROOFS, PROOFS: (), PRIVATE_INPUTS: ()}
-_MOST = 16
+RANGES = range(5, 13)
+"""One for each part of the ranges."""
+_LEADS: dict[int, tuple[int, ...]] = {
+    KEY: (KEY, LINKS, *OF_PROOFS, *RANGES),
+    LINKS: OF_PROOFS,
+    **dict.fromkeys((*OF_PROOFS, *RANGES), ()),
+}
+MOST_LINKS = 16
 _LABEL = b"inferproof/sumcheck/1/link/digest"
 
 
@@ -32,6 +38,10 @@ class Shapes(Protocol):
     """Variables of the columns of blocks and parameters, the half apart."""
     own_kind: int
     """That of the epochs that its proofs open."""
+    most_links: int
+    """That a proof comes with."""
+    parts: int
+    """Of its ranges."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +67,15 @@ def read(key: Shapes, source: Reader) -> list[Link]:
     """The links before a proof. Raises: Rejected PROOF_MALFORMED, LINK_…"""
     source.field("count of links")
     count = source.unsigned(1)
-    if count > _MOST:
+    if count > key.most_links:
         raise Rejected("LINK_COUNT", "more links than a chain has")
+    known = {*key.shapes, *OF_PROOFS, *RANGES[: key.parts]}
     found: list[Link] = []
     parent = KEY
     for _ in range(count):
         source.field("link: kind")
         kind = source.unsigned(1)
-        if kind not in _LEADS[parent] or kind not in {*key.shapes, *OF_PROOFS}:
+        if kind not in _LEADS[parent] or kind not in known:
             raise Rejected("LINK_KIND", "the parent leads to no commitment of this kind")
         source.field("link: root")
         root = source.take(32)

@@ -6,11 +6,10 @@ Probabilities are kept as log2.
 from math import log2
 
 from reference.hiding.soundness import FIELD, first_code, opening
-from reference.private.links import KEY, LINKS
+from reference.private.links import KEY, LINKS, MOST_LINKS
+from reference.private.ranges import range_parts
 from reference.private.relation import variables_of
 from reference.private.verifier import PrivateKey
-
-_MOST_LINKS = 16
 
 
 def _lookups(key: PrivateKey) -> dict[str, int]:
@@ -27,15 +26,28 @@ def _lookups(key: PrivateKey) -> dict[str, int]:
 
 
 def _reduction(key: PrivateKey) -> int:
-    tensors = len(key.graph.inputs) + len(key.graph.nodes)
+    tensors = len(key.proven.inputs) + len(key.proven.nodes)
     return key.degrees + 64 * tensors + tensors * (key.claims - len(key.plan.tables) + tensors)
 
 
 def terms(key: PrivateKey) -> dict[str, float]:
     """log2 of each term."""
+    found = _proof(key, len(key.graph.weights) + len(key.graph.parameters))
+    if key.pin:
+        own = key.shapes[KEY]
+        found["weights: pin"] = first_code(own).pair(log2(own.vectors[1].variables))
+    if LINKS not in key.shapes:
+        found |= _links(key, KEY, "links of keys", MOST_LINKS)
+    else:
+        found |= _links(key, KEY, "links of keys", MOST_LINKS - 1)
+        found |= _links(key, LINKS, "link of an epoch", 1)
+    return found | _ranges(key)
+
+
+def _proof(key: PrivateKey, tensors: int) -> dict[str, float]:
+    """log2 of each term of a proof that claims so many matrices and parameters, links apart."""
     variables = variables_of(key.products)
-    hidden = len(key.graph.weights) + len(key.graph.parameters)
-    claims = key.claims + hidden + len(key.plan.inputs)
+    claims = key.claims + tensors + len(key.plan.inputs)
     outer = _lookups(key) | {
         "reduction: points, sumchecks and batching": _reduction(key),
         "relation: weights of the equations": variables,
@@ -45,14 +57,17 @@ def terms(key: PrivateKey) -> dict[str, float]:
     }
     code = first_code(key.shape)
     found = {name: code.chance(count) for name, count in outer.items()}
-    if key.pin:
-        own = key.shapes[KEY]
-        found["weights: pin"] = first_code(own).pair(log2(own.vectors[1].variables))
-    found |= {f"opening: {name}": error for name, error in opening(key.shape).items()}
-    if LINKS not in key.shapes:
-        return found | _links(key, KEY, "links of keys", _MOST_LINKS)
-    found |= _links(key, KEY, "links of keys", _MOST_LINKS - 1)
-    return found | _links(key, LINKS, "link of an epoch", 1)
+    return found | {f"opening: {name}": error for name, error in opening(key.shape).items()}
+
+
+def _ranges(key: PrivateKey) -> dict[str, float]:
+    """log2 of each term of the range proof: the largest, as many times as there are parts."""
+    found: dict[str, float] = {}
+    parts = range_parts(key.encoded)
+    for part in parts:
+        own = _proof(part, len(part.proven.parameters)) | _links(part, KEY, "link", 1)
+        found = {name: max(error, found.get(name, error)) for name, error in own.items()}
+    return {f"ranges: {name}": error + log2(len(parts)) for name, error in found.items()}
 
 
 def _links(key: PrivateKey, kind: int, name: str, count: int) -> dict[str, float]:

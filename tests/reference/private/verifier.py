@@ -13,11 +13,13 @@ from reference.committed.tensors import front
 from reference.committed.values import Form, Value, add, mul, sub
 from reference.committed.verifier import all_read, check_declared, check_public
 from reference.field import ONE, ZERO, Element
+from reference.graph import Graph
 from reference.hiding.fields import walk
 from reference.hiding.shape import Shape
 from reference.hiding.terms import Term, at_point, in_column, scaled
 from reference.hiding.verifier import Verifier
 from reference.keys import Key, Tensors
+from reference.layers import log
 from reference.private.layout import (
     blocks,
     columns_of,
@@ -31,6 +33,7 @@ from reference.private.layout import (
 from reference.private.links import (
     KEY,
     LINKS,
+    MOST_LINKS,
     PRIVATE_INPUTS,
     PROOFS,
     Commitment,
@@ -38,6 +41,7 @@ from reference.private.links import (
     follow,
 )
 from reference.private.links import read as read_links
+from reference.private.range_graph import parts_of, ranged
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
@@ -74,19 +78,24 @@ class PrivateKey(Key[Proof]):
     mode = 3
     profiles = COMMITTED_PROFILES
     hides_parameters = True
-    own_kind: ClassVar[int] = PROOFS
+    own_kind = PROOFS
+    most_links: ClassVar[int] = MOST_LINKS
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
+        self.encoded = data
+        self.ranged = ranged(self.graph)
+        self.parts = len(parts_of(self.ranged))
         least = {KEY: 1, LINKS: 0, PROOFS: 1}
         if not all(least[kind] <= own <= _MOST_OPENINGS for kind, own in self.openings.items()):
             raise Rejected("KEY_OPENINGS", "the number of openings")
         if not self.graph.weights:
             raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
         private = self.own_kind == PRIVATE_INPUTS
-        self.plan = plan(self.graph, private=private)
+        self.proven, self.first = self._proven()
+        self.plan = plan(self.proven, private=private)
         self.argument = Argument(self.plan.tables, self.plan.lookups)
-        all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
+        all_read(self.proven, [constraint is not None for constraint in self.plan.constraints])
         self._count()
         fresh = [column.variables for column in self.plan.columns]
         fresh += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
@@ -108,6 +117,10 @@ class PrivateKey(Key[Proof]):
     def _read_own(self, source: Reader) -> None:
         self.openings = {kind: source.unsigned(4) for kind in (KEY, LINKS, PROOFS)}
 
+    def _proven(self) -> tuple[Graph, int]:
+        """What proofs are about, and which of matrices and parameters its first parameter is."""
+        return self.graph, len(self.graph.weights)
+
     def _shape_of_proofs(self, fresh: list[int], profile: str) -> Shape:
         return shape_of_proofs(fresh, self.columns, profile, self.openings[PROOFS])
 
@@ -120,9 +133,10 @@ class PrivateKey(Key[Proof]):
     def _count(self) -> None:
         """How many elements and pads a proof has, and what its equations and claims are."""
         record = Count()
-        shown = [] if self.plan.private else self.graph.inputs
+        graph = self.proven
+        shown = [] if self.plan.private else graph.inputs
         zeros = [[0] * tensor.size for tensor in shown]
-        outputs = [[0] * self.graph.tensor(number).size for number in self.graph.outputs]
+        outputs = [[0] * graph.tensor(number).size for number in graph.outputs]
         state, counts = self._argue(record, Unevaluated, zeros, outputs)
         self.sent, self.products = record.count, record.factors
         self.degrees = record.degrees
@@ -136,12 +150,18 @@ class PrivateKey(Key[Proof]):
         """Lookups and reduction."""
         found, counts = self.argument.verify(messages)
         state = State(messages)
-        flow(self.graph, self.plan, inputs, found, state).reduce(outputs)
+        flow(self.proven, self.plan, inputs, found, state).reduce(outputs)
         messages.end()
         check_claims(len(state.columns) + len(counts))
         return state, counts
 
     def _read(self, source: Reader) -> Proof:
+        proof = self.read_next(source)
+        source.end()
+        return proof
+
+    def read_next(self, source: Reader) -> Proof:
+        """The next proof of several."""
         source.field("version")
         if source.unsigned(1) != _VERSION:
             raise Rejected("PROOF_VERSION", "not version 4")
@@ -153,7 +173,6 @@ class PrivateKey(Key[Proof]):
         relation = read(source, self.products)
         start = source.at
         walk(self.shape, source)
-        source.end()
         return Proof(links, witness, sent, relation, source.since(start))
 
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
@@ -243,26 +262,37 @@ class Joined:
             self._column(0, columns + number, whole, value)
 
     def matrices(self, state: State) -> None:
-        vector = self._key.shape.vectors[1]
         for matrix, claim in sorted(state.matrices.items()):
             power = self.vanishes(sub(ZERO, claim.value))
-            for column, block in enumerate(self._key.blocks):
-                if block.matrix != matrix:
-                    continue
-                point, weight = block.at(claim.rows, claim.columns)
-                point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
-                term = at_point(point, mul(power, weight))
-                self._forms[1].append(in_column(vector, column, term))
+            self._matrix(matrix, claim.rows, claim.columns, power)
+
+    def _matrix(
+        self, matrix: int, rows: list[Element], columns: list[Element], power: Element
+    ) -> None:
+        for column, block in enumerate(self._key.blocks):
+            if block.matrix == matrix:
+                point, weight = block.at(rows, columns)
+                self._weights(column, point, mul(power, weight))
+
+    def _weights(self, column: int, point: list[Element], weight: Element) -> None:
+        """A column of weights at a point, outside of its half."""
+        vector = self._key.shape.vectors[1]
+        point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
+        self._forms[1].append(in_column(vector, column, at_point(point, weight)))
 
     def parameters(self, state: State) -> None:
-        """The claims on parameters, one on each, in the order of their nodes."""
-        vector = self._key.shape.vectors[1]
+        """The claims on parameters, one on each, in the order of their nodes; those on matrices
+        of the key where ranges are shown."""
+        key, matrices = self._key, self._key.graph.weights
         claims = [state.parameters[node] for node in sorted(state.parameters)]
-        for column, claim in enumerate(claims, len(self._key.blocks)):
+        for number, claim in enumerate(claims, key.first):
             power = self.vanishes(sub(ZERO, claim.value))
-            point = front(claim.point, self._key.columns[column])
-            point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
-            self._forms[1].append(in_column(vector, column, at_point(point, power)))
+            if number < len(matrices):
+                rows = log(matrices[number][0])
+                self._matrix(number, claim.point[:rows], claim.point[rows:], power)
+            else:
+                column = len(key.blocks) + number - len(matrices)
+                self._weights(column, front(claim.point, key.columns[column]), power)
 
     def inputs(self, state: State) -> None:
         """The claims on private inputs, one on each."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from inferproof.protocol.proof_file import (
 )
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.verifier_bundle import (
+    VerifierBundle,
     decode_bundle,
     encode_bundle,
     quantisation_digest,
@@ -393,6 +395,27 @@ def test_labels_are_bound_and_are_of_outputs_alone() -> None:
     body["inputs"][0]["labels"] = ["a", "b", "c"]
     with rejects(Reason.FIELD_MALFORMED, "field inputs of the inferproof/verifier/1 is malformed"):
         decode_bundle(_seal(BUNDLE, body))
+
+
+def test_keys_of_mode_private_alone_come_with_what_shows_their_ranges() -> None:
+    def bundle(system: str, mode: int, ranges: bytes) -> VerifierBundle:
+        key = bytes(12) + bytes([mode])
+        return replace(sample_bundle(system=system, verifying_key=key), ranges=ranges)
+
+    private = bundle("sumcheck", 3, b"shown")
+    data = encode_bundle(private)
+    assert decode_bundle(data) == private
+    # It is no part of what the model is known by.
+    assert private.commitment == replace(private, ranges=b"other").commitment
+    assert "ranges" not in _body(encode_bundle(bundle("sumcheck", 3, b"")))
+    message = "field ranges of the inferproof/verifier/1 is malformed"
+    body = _body(data)
+    body["ranges"] = ""
+    others = [_seal(BUNDLE, body)]
+    others += [encode_bundle(bundle(*own, b"shown")) for own in (("sumcheck", 1), ("ezkl", 3))]
+    for other in others:
+        with rejects(Reason.FIELD_MALFORMED, message, kind=ArtifactRejected):
+            decode_bundle(other)
 
 
 SETTLEMENT = ("receipt", "settlement")

@@ -35,7 +35,7 @@ def made() -> Made:
     key, secret, _ = library().commit_private(graph, weights, NOTHING, "default")
     owner = library().PrivateKey(key, weights, NOTHING, secret)
     inputs = [np.array(values, np.int32) for values in vector.inputs]
-    return owner, library().VerifyingKey(key), inputs
+    return owner, library().VerifyingKey(key, owner.prove_ranges(0, 100)), inputs
 
 
 def code(call: Callable[[], object]) -> str:

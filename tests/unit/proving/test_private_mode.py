@@ -60,6 +60,8 @@ for room in (offline, verify, inspect, provider):
     room.register(APP)
 INPUTS = {"x": np.linspace(-1, 1, 4, dtype=np.float32).reshape(1, 4)}
 JOB = Digest(bytes([5]) * 32)
+OPENED = 2
+"""Openings that compiling takes: for the proof of the ranges, and for trial proofs."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,8 @@ def compiled(made: Path, records: LocalOpeningBudgets, tmp_path: Path) -> Path:
     """The model, as if it were compiled here: its key is counted from its making on."""
     kept = read_key(made)
     asyncio.run(records.register(kept.name, kept.openings))
-    asyncio.run(records.take(kept.name))
+    for _ in range(OPENED):
+        asyncio.run(records.take(kept.name))
     return shutil.copytree(made, tmp_path / "compiled")
 
 
@@ -126,11 +129,11 @@ def test_what_opens_the_key_stays_with_its_owner(
     assert kept.secret not in decode_bundle(bundle).verifying_key
     assert kept.secret.hex().encode() not in bundle
     budget = asyncio.run(records.budget(kept.name))
-    # The trial proofs of compiling opened it once, and are gone.
+    # The proof of its ranges opened it, and the trial proofs once, which are gone.
     assert figures(budget) == {
-        "left": kept.openings - 2,
+        "left": kept.openings - 3,
         "reserved": 1,
-        "used": 1,
+        "used": 2,
         "delegated": 0,
         "level": "ample",
     }
@@ -264,6 +267,56 @@ def test_at_nothing_left_it_stops_and_says_how_to_go_on(
         proven(compiled)
     asyncio.run(key_budgets.rotate(records, compiled))
     proven(compiled)
+
+
+def test_a_key_that_does_not_show_its_ranges_is_refused(
+    compiled: Path, mlp_request: CompileRequest, tmp_path: Path
+) -> None:
+    bundle = decode_bundle((compiled / "verifier.json").read_bytes())
+    file = proven(compiled).file
+    with closing(SumcheckSystem()) as system:
+        verify_proof(file, bundle, system)
+        report = system.security(bundle)
+        assert report.shows_ranges
+        assert report.provable_bits >= 100
+        why = "nothing shows that the weights and parameters of the verifying key are in their "
+        with rejects(
+            Reason.KEY_RANGES,
+            why + "ranges: the key comes without the proof of its ranges",
+            kind=ArtifactRejected,
+        ):
+            verify_proof(file, replace(bundle, ranges=b""), system)
+        other = bytearray(bundle.ranges)
+        other[-100] ^= 1
+        with pytest.raises(ArtifactRejected) as caught:
+            system.security(replace(bundle, ranges=bytes(other)))
+        assert caught.value.reason is Reason.KEY_RANGES
+        assert "the proof of the ranges is not valid" in caught.value.message
+        out = tmp_path / "clear"
+        system.compile(replace(mlp_request, out=out))
+        assert not system.security(system.verifier(out)).shows_ranges
+
+
+def test_the_proof_of_the_ranges_stays_good_when_the_key_is_rotated(
+    records: LocalOpeningBudgets, compiled: Path
+) -> None:
+    bundle = decode_bundle((compiled / "verifier.json").read_bytes())
+    asyncio.run(key_budgets.rotate(records, compiled))
+    with closing(SumcheckSystem()) as system:
+        verify_proof(proven(compiled).file, bundle, system)
+
+
+def test_people_are_told_that_the_key_shows_its_ranges(compiled: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.bin").write_bytes(proven(compiled).file)
+    for command in (
+        ["verify", str(compiled), str(tmp_path / "p.bin")],
+        ["inspect", str(compiled), "--security"],
+    ):
+        done = RUNNER.invoke(APP, command)
+        assert done.exit_code == 0, done.output
+        said = " ".join(done.stdout.split())
+        assert f"ranges {verify.SHOWN_RANGES}" in said
+    assert "ranges: opening: end: queries" in said
 
 
 def test_a_folder_without_its_key_file_proves_nothing(compiled: Path) -> None:
@@ -566,13 +619,13 @@ def test_the_commands_of_a_provider(
     size, key = read_key(compiled).openings, read_key(compiled).name.hex
     folder, file = str(compiled), str(tmp_path / "p.bin")
     proof = ["prove", folder, "--input", str(tmp_path / "in.npz"), "--out", file]
-    assert told(*proof)["openings_left"] == size - 3
+    assert told(*proof)["openings_left"] == size - 4
     told("verify", folder, file)
     seen = told("inspect", folder)
     assert (seen["mode"], seen["assurance"]) == ("private", "zk-integrity")
     shown = told("provider", "openings", "show", folder)
     assert seen["openings"] == shown
-    assert (shown["key"], shown["left"], shown["used"]) == (key, size - 3, 2)
+    assert (shown["key"], shown["left"], shown["used"]) == (key, size - 4, 3)
     # Some for another machine of this provider.
     monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "there"))
     store = told("provider", "openings", "show", folder)["store"]

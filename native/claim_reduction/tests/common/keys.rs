@@ -28,6 +28,11 @@ impl Key {
         let graph = builder
             .graph(outputs)
             .map_err(|fault| fault.code().to_owned())?;
+        Self::of(graph, inputs)
+    }
+
+    /// That of a graph.
+    pub fn of(graph: Graph, inputs: Visibility) -> Result<Self, String> {
         let plan = Plan::new(&graph, inputs).map_err(|refused| refused.why)?;
         Ok(Self { graph, plan })
     }

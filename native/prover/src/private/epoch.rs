@@ -11,7 +11,6 @@ use super::model::Model;
 use super::proving_key::{Run, SYSTEM};
 use super::slots::Slots;
 use super::{Opening, prove};
-#[cfg(feature = "audit")]
 use crate::committed::Witness;
 use crate::error::ProveError;
 #[cfg(feature = "audit")]
@@ -25,7 +24,7 @@ use hiding::Randomness;
 use hiding::{Committed, Context};
 #[cfg(feature = "audit")]
 use key::WEIGHTS;
-use key::{Kind, PrivateKey};
+use key::{Kind, PrivateKey, Public, RangePart};
 use std::sync::Arc;
 #[cfg(feature = "audit")]
 use transcript::Base;
@@ -145,7 +144,7 @@ impl Epoch {
         if run.key != self.model.key.digest() || run.private.is_some() {
             return Err(ProveError::OtherRun);
         }
-        self.open(run, None, (inputs, statement), slot, watch)
+        self.open(&run.witness, None, (inputs, statement), slot, watch)
     }
 
     /// Proves a run on private inputs, which the statement names by the root of their commitment, by the opening of
@@ -167,12 +166,22 @@ impl Epoch {
             return Err(ProveError::OtherRun);
         }
         inputs.attempts.check(attempt, 0)?;
-        self.open(run, Some((inputs, attempt)), (&[], statement), slot, watch)
+        let given = Some((inputs, attempt));
+        self.open(&run.witness, given, (&[], statement), slot, watch)
+    }
+
+    /// Proves the ranges that the epoch was begun for.
+    pub(super) fn prove_ranges(&self, watch: Watch<'_>) -> Result<Vec<u8>, ProveError> {
+        let witness = self.model.run(&[], self.commitment.kind())?;
+        let Public {
+            inputs, statement, ..
+        } = RangePart::PUBLIC;
+        self.open(&witness, None, (inputs, statement), 0, watch)
     }
 
     fn open(
         &self,
-        run: &Run,
+        witness: &Witness,
         private: Option<(&Inputs, u64)>,
         (inputs, statement): (&[&[i32]], [u8; 32]),
         slot: u64,
@@ -181,7 +190,7 @@ impl Epoch {
         self.slots.check(slot, 0)?;
         let randomness = SYSTEM(&Context {
             statement: &statement,
-            witness: &masks::of_witness(&run.witness),
+            witness: &masks::of_witness(witness),
             key: &self.commitment.digest(),
             slot,
         })?;
@@ -194,7 +203,7 @@ impl Epoch {
             alter: None,
         };
         let opening = self.opening(private.map(|(inputs, _)| inputs));
-        let proof = prove(&opening, &run.witness, randomness, &mut session, || {
+        let proof = prove(&opening, witness, randomness, &mut session, || {
             self.slots.take(slot)?;
             private.map_or(Ok(()), |(inputs, attempt)| inputs.attempts.take(attempt))
         })?;
@@ -271,9 +280,7 @@ impl Epoch {
 
     /// Executes the graph and makes the columns of proofs that open the epoch.
     pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
-        let visibility = self.commitment.kind().inputs();
-        self.model
-            .run(inputs, visibility.ok_or(ProveError::EpochKind)?)
+        self.model.run(inputs, self.commitment.kind())
     }
 
     /// Forgets which slots were used.

@@ -1,9 +1,14 @@
 //! Makes links.
 
 use super::masks::Draw;
-use super::model::{Half, Model, commit};
+use super::model::Model;
+#[cfg(not(feature = "audit"))]
+use super::model::commit;
+#[cfg(feature = "audit")]
+use super::model::{Beyond, Half, commit_beyond};
 use crate::error::ProveError;
 use crate::session::{Phase, Watch};
+#[cfg(feature = "audit")]
 use graph::Values;
 use hiding::{Committed, Context, Randomness};
 use key::{Kind, LINK_CELLS};
@@ -31,6 +36,8 @@ pub(super) struct Making<'a> {
 pub struct Lie<'a> {
     /// Weights and parameters of the child.
     pub values: Option<Values<'a>>,
+    /// What the child holds in place of some of these.
+    pub beyond: &'a [Beyond],
     /// Added to ρ in the fresh vector.
     pub mask: Extension,
     /// Added to w.
@@ -85,7 +92,7 @@ impl Making<'_> {
             |phase, watch: Watch<'_>| watch(phase).then_some(()).ok_or(ProveError::Cancelled);
         begins(Phase::Commit, watch)?;
         let key = &self.model.key;
-        let mut child = commit(key, self.kind, &self.values(), self.half(), &mut masks)?;
+        let mut child = self.child(&mut masks)?;
         let root = child.root();
         let mut transcript = self.transcript();
         let half = link::begin(key, self.claimed(), (self.kind, &root), &mut transcript);
@@ -143,12 +150,9 @@ impl Making<'_> {
 #[cfg(not(feature = "audit"))]
 #[allow(clippy::unused_self)]
 impl Making<'_> {
-    fn values(&self) -> Values<'_> {
-        self.model.values()
-    }
-
-    fn half(&self) -> Half {
-        Randomness::base
+    fn child(&self, masks: &mut Randomness) -> Result<Committed, ProveError> {
+        let (key, values) = (&self.model.key, self.model.values());
+        commit(key, self.kind, &values, Randomness::base, masks)
     }
 
     fn transcript(&self) -> Transcript {
@@ -177,16 +181,21 @@ impl Making<'_> {
 /// Where a test lies.
 #[cfg(feature = "audit")]
 impl Making<'_> {
-    fn values(&self) -> Values<'_> {
-        self.lie.values.unwrap_or_else(|| self.model.values())
-    }
-
-    fn half(&self) -> Half {
-        if self.lie.without_half {
+    fn child(&self, masks: &mut Randomness) -> Result<Committed, ProveError> {
+        let half: Half = if self.lie.without_half {
             |_| Base::ZERO
         } else {
             Randomness::base
-        }
+        };
+        let values = self.lie.values.unwrap_or_else(|| self.model.values());
+        commit_beyond(
+            &self.model.key,
+            self.kind,
+            &values,
+            self.lie.beyond,
+            half,
+            masks,
+        )
     }
 
     fn transcript(&self) -> Transcript {

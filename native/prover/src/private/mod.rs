@@ -36,13 +36,15 @@ pub use epoch::Epoch;
 pub use inputs::Inputs;
 #[cfg(feature = "audit")]
 pub use link::Lie;
+#[cfg(feature = "audit")]
+pub use model::Beyond;
 pub use proving_key::{ProvingKey, Run};
 
 use crate::committed::{Witness, argue, padded};
 use crate::error::ProveError;
 use crate::session::{Phase, Session};
 use hiding::{Committed, Randomness};
-use key::Public;
+use key::{Kind, Public};
 use model::Model;
 use transcript::Base;
 use verifier::committed::record;
@@ -67,12 +69,16 @@ fn prove(
     open: impl FnOnce() -> Result<(), ProveError>,
 ) -> Result<Proof, ProveError> {
     let key = &opened.model.key;
-    let input_root = opened.inputs.map(Inputs::root);
+    let kind = opened.commitment.kind();
+    let part = match kind {
+        Kind::Ranges(part) => Some(opened.model.part(part)?),
+        _ => None,
+    };
     let subject = key
         .under(opened.commitment.digest())
-        .with_inputs(input_root);
-    let inputs = opened.commitment.kind().inputs();
-    let proofs = opened.model.proofs(inputs.ok_or(ProveError::EpochKind)?)?;
+        .with_ranges(part)
+        .with_inputs(opened.inputs.map(Inputs::root));
+    let proofs = opened.model.proofs(kind)?;
     let (relations, shape) = (proofs.relations(), proofs.shape());
     session.begins(Phase::Commit)?;
     let pads = randomness.extensions(proofs.pads().count());

@@ -5,6 +5,8 @@ use super::epoch::Epoch;
 use super::link::Lie;
 use super::link::{Made, Making};
 use super::masks::{self, Draw};
+#[cfg(feature = "audit")]
+use super::model::{Beyond, commit_beyond};
 use super::model::{Half, Model, commit};
 use super::slots::Slots;
 use crate::committed::Witness;
@@ -92,10 +94,21 @@ impl ProvingKey {
         secret: Secret,
         half: Half,
     ) -> Result<Self, ProveError> {
+        Self::made(key, values, secret, |key, masks| {
+            commit(key, Kind::Key, values, half, masks)
+        })
+    }
+
+    fn made(
+        key: PrivateKey,
+        values: &Values<'_>,
+        secret: Secret,
+        commit: impl FnOnce(&PrivateKey, &mut Randomness) -> Result<Committed, ProveError>,
+    ) -> Result<Self, ProveError> {
         executor::check_values(key.graph(), values)?;
         let before = key.digest_without_commitment();
         let mut randomness = masks::of_key(&secret, &masks::of_values(values), &before);
-        let mut committed = commit(&key, Kind::Key, values, half, &mut randomness)?;
+        let mut committed = commit(&key, &mut randomness)?;
         let root = committed.root();
         let point = key.pin_point_of(&root);
         let mut pin = Extension::ZERO;
@@ -201,6 +214,32 @@ impl ProvingKey {
         self.model.private_run(inputs)
     }
 
+    /// How many proofs show the ranges of the key's weights and parameters, each by an opening of its own.
+    pub fn range_parts(&self) -> Result<usize, ProveError> {
+        Ok(self.model.ranges()?.len())
+    }
+
+    /// The proof of a part of the ranges, by the opening of this number, which the caller has counted. It is made
+    /// once, by the key's own commitment: what that is renewed by holds the same weights.
+    pub fn prove_ranges(
+        &self,
+        part: u8,
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<u8>, ProveError> {
+        if !self.links.is_empty() {
+            return Err(ProveError::RangesRotated);
+        }
+        self.model.part(part)?;
+        self.slots.check(slot, 1)?;
+        let committed = self.committed()?;
+        let making = self.making(&committed, Kind::Ranges(part), slot);
+        let made = making.epoch(watch, || self.slots.take(slot));
+        // It is opened for proofs next.
+        *self.kept() = Some(committed);
+        self.epoch(made?).prove_ranges(watch)
+    }
+
     /// An epoch, by the opening of this number, which the caller has counted. It is for links where one key is to
     /// serve more proofs than its own openings come to.
     pub fn begin(&self, slot: u64, watch: Watch<'_>) -> Result<Epoch, ProveError> {
@@ -300,6 +339,21 @@ impl ProvingKey {
     ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
         Self::commit(key, values, secret, Randomness::base)
+    }
+
+    /// The same, with other cells in place of some weights; what it runs are the weights.
+    pub fn beyond(
+        graph: Graph,
+        values: &Values<'_>,
+        beyond: &[Beyond],
+        profile: Profile,
+        openings: Openings,
+        secret: Secret,
+    ) -> Result<Self, ProveError> {
+        let key = PrivateKey::new(graph, profile, openings)?;
+        Self::made(key, values, secret, |key, masks| {
+            commit_beyond(key, Kind::Key, values, beyond, Randomness::base, masks)
+        })
     }
 
     /// Commits with zeros for a half, so that nothing is hidden.

@@ -47,13 +47,14 @@ pub fn write(key: &PrivateKey, links: &[Link], out: &mut Writer) {
     }
 }
 
-/// Reads so many links, the first of which opens the key.
+/// Reads so many links, the first of which opens the key, where there may be as many.
 pub(super) fn read(
     key: &PrivateKey,
     count: usize,
+    most: usize,
     input: &mut Reader<'_>,
 ) -> Result<Vec<Link>, Rejection> {
-    if count > MAX_LINKS {
+    if count > most {
         return Err(Rejection::LinkCount(count));
     }
     let mut parent = Kind::Key;

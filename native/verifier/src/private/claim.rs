@@ -4,7 +4,7 @@
 //! equations      form = 0
 //! columns        P(point) − form = 0           multiplicities are columns too
 //! matrices       W(point) − form = 0
-//! parameters     K(point) − form = 0
+//! parameters     K(point) − form = 0           matrices of the key, where ranges are shown
 //! inputs         X(point) − form = 0           where they are private
 //! epoch          ρ + c·v − w = 0               what its link says of it
 //! ```
@@ -31,8 +31,7 @@ pub fn claim(
     ends: &[Form],
     alpha: Extension,
 ) -> Result<Claim, Rejection> {
-    let inputs = epoch.kind().inputs().ok_or(Rejection::LinkEnd)?;
-    let proofs = super::proofs(key, inputs)?;
+    let proofs = super::proofs(key, epoch.kind())?;
     let pads = proofs.pads();
     let linear = recorded.equations.linear.iter();
     let equations = linear.map(|equation| &equation.form).chain(ends);
@@ -63,13 +62,12 @@ pub fn claim(
     }
     for parameter in &recorded.parameters {
         let scale = sum.claimed(&parameter.value)?;
-        let term = proofs
-            .weights()
-            .weights()
-            .parameter(parameter.parameter, &parameter.point);
-        let term =
-            term.ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
-        weights.add_point(term.column, term.point, scale * term.weight);
+        let terms = proofs.parameter(parameter.parameter, &parameter.point);
+        let terms = terms
+            .ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
+        for term in terms {
+            weights.add_point(term.column, term.point, scale * term.weight);
+        }
     }
     let mut given = LinearForm::new();
     for input in &recorded.inputs {

@@ -16,28 +16,32 @@
 //! | `commitment` | commitments to weights, and what tells candidates for their roots apart |
 //! | `link` | that two commitments hold the same weights |
 //! | `proof` | a proof and its bytes |
+//! | `ranges` | that a key's weights and parameters are in their ranges |
 
 pub mod chain;
 mod claim;
 mod commitment;
 pub mod link;
 mod proof;
+mod ranges;
 
 pub use chain::Known;
 pub use claim::claim;
 pub use commitment::Commitment;
 pub use link::Link;
 pub use proof::{PROOF_VERSION, Proof};
+pub use ranges::{decode_ranges, verify_ranges};
 
 use crate::committed::{check_outputs, check_public, record};
 use crate::rejection::Rejection;
 use ::commitment::Root;
 use claim_reduction::Visibility;
-use key::{PrivateKey, Proofs, Public};
+use key::{Kind, PrivateKey, Proofs, Public};
 use transcript::Transcript;
 
 /// Checks that `proof` shows the key's graph to map `public.inputs` to `public.outputs`, for
-/// `public.statement`.
+/// `public.statement`. That the key's weights are int8 and its parameters in their ranges is shown by
+/// [`verify_ranges`], which the caller MUST have asked once for the key.
 pub fn verify(key: &PrivateKey, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
     verify_knowing(key, &Known::default(), public, proof)
 }
@@ -86,10 +90,18 @@ pub fn verify_audited(
     )
 }
 
-/// What proofs under a key are made of.
-fn proofs(key: &PrivateKey, inputs: Visibility) -> Result<&Proofs, Rejection> {
-    let proofs = key.proofs(inputs);
-    proofs.map_err(|error| Rejection::PublicOnly(error.to_string()))
+/// What proofs under a key are made of that open commitments of a kind.
+fn proofs(key: &PrivateKey, kind: Kind) -> Result<&Proofs, Rejection> {
+    let of_run = |inputs| {
+        let proofs = key.proofs(inputs);
+        proofs.map_err(|error| Rejection::PublicOnly(error.to_string()))
+    };
+    match kind {
+        Kind::Key | Kind::Links => Err(Rejection::LinkEnd),
+        Kind::Proofs => of_run(Visibility::Public),
+        Kind::PrivateInputs => of_run(Visibility::Private),
+        Kind::Ranges(part) => Ok(ranges::part(key, part)?.proofs()),
+    }
 }
 
 /// The same of a proof whose links lead to this commitment, or would, with a transcript that a test has prepared.
@@ -137,14 +149,15 @@ fn verify_under(
     proof: &Proof,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    let visibility = match input_root {
-        Some(_) => Visibility::Private,
-        None => Visibility::Public,
+    let proofs = proofs(key, epoch.kind())?;
+    let part = match epoch.kind() {
+        Kind::Ranges(part) => Some(ranges::part(key, part)?),
+        _ => None,
     };
-    let proofs = proofs(key, visibility)?;
+    let subject = key.under(epoch.digest()).with_ranges(part);
     let relations = proofs.relations();
     let recorded = record(
-        &key.under(epoch.digest()).with_inputs(input_root),
+        &subject.with_inputs(input_root),
         relations,
         public,
         &proof.witness,

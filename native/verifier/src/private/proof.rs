@@ -7,7 +7,7 @@ use crate::rejection::Rejection;
 use claim_reduction::Visibility;
 use commitment::{Reader, Root, Writer};
 use hiding::Opening;
-use key::{Kind, PrivateKey};
+use key::{Kind, MAX_LINKS, PrivateKey};
 use transcript::Extension;
 
 /// First byte of a proof.
@@ -62,16 +62,32 @@ impl Proof {
 
     /// The proof of these bytes, about inputs that are public or private: its links lead to an epoch for such.
     pub fn decode(key: &PrivateKey, inputs: Visibility, bytes: &[u8]) -> Result<Self, Rejection> {
-        let proofs = super::proofs(key, inputs)?;
-        let relations = proofs.relations();
         let mut reader = Reader::new(bytes);
+        let proof = Self::read(key, Kind::of_proofs(inputs), &mut reader)?;
+        reader.finish()?;
+        Ok(proof)
+    }
+
+    /// The next proof, whose links lead to an epoch of this kind. One about ranges comes with one link.
+    pub(super) fn read(
+        key: &PrivateKey,
+        kind: Kind,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, Rejection> {
+        let proofs = super::proofs(key, kind)?;
+        let relations = proofs.relations();
+        let most = if matches!(kind, Kind::Ranges(_)) {
+            1
+        } else {
+            MAX_LINKS
+        };
         let [version] = reader.array()?;
         if version != PROOF_VERSION {
             return Err(Rejection::Version(version));
         }
         let [count] = reader.array()?;
-        let links = chain::read(key, usize::from(count), &mut reader)?;
-        if links.last().map(|link| link.kind) != Some(Kind::of_proofs(inputs)) {
+        let links = chain::read(key, usize::from(count), most, reader)?;
+        if links.last().map(|link| link.kind) != Some(kind) {
             return Err(Rejection::LinkEnd);
         }
         let witness = reader.array()?;
@@ -83,8 +99,7 @@ impl Proof {
             .map(|_| Ok([element()?, element()?, element()?]))
             .collect::<Result<_, Rejection>>()?;
         let factors = [element()?, element()?];
-        let opening = Opening::decode(proofs.shape(), &mut reader)?;
-        reader.finish()?;
+        let opening = Opening::decode(proofs.shape(), reader)?;
         Ok(Self {
             links,
             witness,

@@ -131,6 +131,22 @@ class PrivateKey:
         process has used. `goes_on` is called with the names of the phases commit and open.
         """
 
+    def range_parts(self) -> int:
+        """How many proofs show that weights are int8 and parameters in their ranges.
+
+        Each takes an opening of the key. KEY_RANGES where there would be too many.
+        """
+
+    def prove_ranges(
+        self, part: int, slot: int, goes_on: Callable[[str], bool] | None = None
+    ) -> bytes:
+        """The proof of one part, by the opening of this number, whose caller has counted it.
+
+        The proofs of all parts, one after another, show the ranges of a key. They are made once,
+        before the key is renewed: RANGES_ROTATED. Phases are those of `begin` and of
+        `Epoch.prove`.
+        """
+
     def rotate(self, slot: int) -> tuple[bytes, bytes]:
         """Links and secret of a new commitment to the same weights, for the same verifying key.
 
@@ -199,7 +215,12 @@ class VerifyingKey:
     What a proof under it may cost is counted before anything is made of it: KEY_TOO_COSTLY.
     """
 
-    def __init__(self, verifying_key: bytes) -> None: ...
+    def __init__(self, verifying_key: bytes, ranges: bytes = b"") -> None:
+        """One of mode private is read with what shows its ranges, which is checked.
+
+        RANGES_MISSING or RANGES_INVALID without, KEY_RANGES where they cannot be shown, and
+        RANGES_UNUSED with it for another mode's.
+        """
     def graph(self) -> bytes:
         """The graph in it."""
 

@@ -22,7 +22,7 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.graph import Graph
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
-from inferproof.proving.sumcheck.keys import make_key
+from inferproof.proving.sumcheck.keys import MadeKey, make_key
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Loaded
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
@@ -115,11 +115,11 @@ def _load(shape: Shape, mode: str) -> tuple[Loaded, Graph]:
         (QuantisedInput("x", item.shape, _SCALE, item.lo, item.hi, False),),
         (QuantisedOutput("y", result, 1.0),),
     )
-    loaded = Loaded(_bundle(settings, made.verifying_key), settings, made.model, size)
+    loaded = Loaded(_bundle(settings, made), settings, made.model, size)
     return loaded, graph
 
 
-def _bundle(settings: Settings, key: bytes) -> VerifierBundle:
+def _bundle(settings: Settings, made: MadeKey) -> VerifierBundle:
     """A bundle of no model: only what its keys cost is of interest."""
     preprocessing: dict[str, Json] = {"kind": "tensor"}
     inputs = tuple(TensorSpec(item.name, "float32", item.shape) for item in settings.inputs)
@@ -132,11 +132,13 @@ def _bundle(settings: Settings, key: bytes) -> VerifierBundle:
         proof_system=NAME,
         proof_system_version=VERSION,
         visibility=Visibility.PUBLIC,
-        verifying_key=verifying_key_digest(key),
+        verifying_key=verifying_key_digest(made.verifying_key),
         srs=ZERO_DIGEST,
         setup=Setup.NONE,
     )
-    return VerifierBundle(parts, preprocessing, inputs, outputs, settings.encode(), key, NO_FILE)
+    key, ranges = made.verifying_key, made.ranges
+    encoded = settings.encode()
+    return VerifierBundle(parts, preprocessing, inputs, outputs, encoded, key, NO_FILE, ranges)
 
 
 def graph_of(shape: Shape) -> Graph:

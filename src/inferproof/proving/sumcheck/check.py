@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 VERSION = "1"
 """Of the proof system."""
 KEPT_KEYS = 4
-"""Decoded verifying keys that are kept for the next proof."""
+"""Decoded verifying keys that are kept for the next proof, with what was checked of them."""
+_NOT_SHOWN = ("RANGES_MISSING", "RANGES_INVALID", "KEY_RANGES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
        outputs, statement digest
     4  the native verifier accepts the proof for these values under the bundle's key
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; ProofRejected PROOF_OTHER_VERSION,
-    PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart
-    MISSING_NATIVE.
+    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; ProofRejected
+    PROOF_OTHER_VERSION, PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE,
+    PROOF_INVALID; MissingPart MISSING_NATIVE.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1
@@ -77,14 +78,17 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
 
 def read_facts(bundle: VerifierBundle) -> Facts:
     """What the bundle says, once it is known that checking a proof of it takes no more than
-    seconds. Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; MissingPart.
+    seconds, and of a key of mode private that its weights are in their ranges.
+
+    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; MissingPart.
     """
     parts = bundle.parts
     if parts.visibility is not Visibility.PUBLIC:
         raise settings_fault(f"the visibility is {parts.visibility}")
     if parts.setup is not Setup.NONE or bundle.srs:
         raise settings_fault("there is a set-up")
-    return _facts(bundle.verifying_key, bundle.settings, bundle.inputs, bundle.outputs)
+    key = (bundle.verifying_key, bundle.ranges)
+    return _facts(key, bundle.settings, bundle.inputs, bundle.outputs)
 
 
 def input_root(bundle: VerifierBundle, inputs: Tensors, secret: bytes) -> Digest:
@@ -115,7 +119,7 @@ def forget_keys() -> None:
 
 @lru_cache(maxsize=KEPT_KEYS)
 def _facts(
-    verifying_key: bytes,
+    key_and_ranges: tuple[bytes, bytes],
     settings_bytes: bytes,
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
@@ -123,9 +127,9 @@ def _facts(
     native = library()
     settings = decode_settings(settings_bytes)
     try:
-        key = native.VerifyingKey(verifying_key)
+        key = native.VerifyingKey(*key_and_ranges)
     except native.NativeError as error:
-        raise graph_rejection(error) or settings_fault(str(error.args[1])) from error
+        raise _key_rejection(error) from error
     # An input may be read in two ways, one after the other.
     read = [name for name, _ in groupby((s.name, s.shape) for s in settings.inputs)]
     if read != [(s.name, s.shape) for s in inputs]:
@@ -134,6 +138,14 @@ def _facts(
         raise settings_fault("they name other outputs than the bundle")
     check_interface(settings, key)
     return Facts(settings, key)
+
+
+def _key_rejection(error: Exception) -> ArtifactRejected:
+    """Why a key is refused. Those of mode private are that show no ranges, or not theirs."""
+    code, why, *_ = error.args
+    if code in _NOT_SHOWN:
+        return ArtifactRejected(Reason.KEY_RANGES, why=why)
+    return graph_rejection(error) or settings_fault(str(why))
 
 
 def check_interface(settings: Settings, key: "_native.VerifyingKey") -> None:

@@ -52,14 +52,22 @@ from inferproof.types.tensor import Tensors
 TRIALS = 5
 TRIAL_SECONDS = 1.0
 """Proofs that are made to measure what one costs, at most, and after how long no further one."""
-_NOT_COMMITTED = ("KEY_UNSUPPORTED", "KEY_UNREAD", "KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS")
+_NOT_COMMITTED = (
+    "KEY_UNSUPPORTED",
+    "KEY_UNREAD",
+    "KEY_WORK",
+    "KEY_LOOKUPS",
+    "KEY_COLUMNS",
+    "KEY_RANGES",
+)
 """Why the other modes refuse a graph that clear takes: none of the weights' fault."""
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Writes weights, bundle and header into `folder`, and in mode private what opens its key.
 
-    The result's `opened` says how often trials opened that key, whose count is not begun here.
+    The result's `opened` says how often the proof of its ranges and trials opened that key, whose
+    count is not begun here.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
     CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
@@ -88,14 +96,14 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         )
     report("committing to the weights", 0.6)
     held = _held(lowering, args["mode"])
-    loaded, key = _commit(args, model, lowering, held)
+    loaded, key = _commit(args, model, lowering, held, report)
     (folder / WEIGHTS).write_bytes(lowering.weights)
     if key.kept is not None:
         (folder / PARAMETERS).write_bytes(held.parameters.astype("<i4").tobytes())
     report("measuring a proof", 0.8)
     with closing(loaded):
         trials = _trial_proofs(loaded, calibration, report)
-    size = len(lowering.weights) + len(loaded.bundle.verifying_key)
+    size = len(lowering.weights) + len(loaded.bundle.verifying_key) + len(loaded.bundle.ranges)
     write_header(
         folder,
         loaded.bundle,
@@ -144,16 +152,25 @@ def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _commit(
-    args: dict[str, Any], model: LoadedModel, lowering: Lowering, held: Hidden
+    args: dict[str, Any],
+    model: LoadedModel,
+    lowering: Lowering,
+    held: Hidden,
+    report: Progress,
 ) -> tuple[Loaded, MadeKey]:
     """The key of what is held, and the model that proves under it in this process."""
     mode = args["mode"]
     weights = np.frombuffer(held.weights, dtype=np.int8)
+
+    def ranges(share: float) -> None:
+        report("showing the ranges of the weights", 0.7 + 0.1 * share)
+
     try:
-        made = make_key(encode_graph(held.graph), weights, held.parameters, args["profile"], mode)
+        graph = encode_graph(held.graph)
+        made = make_key(graph, weights, held.parameters, args["profile"], mode, ranges)
     except library().NativeError as error:
         raise refusal(error, mode) from error
-    bundle = _bundle(args, model, lowering, made.verifying_key)
+    bundle = _bundle(args, model, lowering, made)
     size = size_in_memory(bundle, weights.size + held.parameters.size)
     return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
 
@@ -180,7 +197,7 @@ def refusal(error: Exception, mode: str) -> InferproofError:
 
 
 def _bundle(
-    args: dict[str, Any], model: LoadedModel, lowering: Lowering, verifying_key: bytes
+    args: dict[str, Any], model: LoadedModel, lowering: Lowering, made: MadeKey
 ) -> VerifierBundle:
     settings = lowering.settings.encode()
     preprocessing: dict[str, Json] = args["preprocessing"]
@@ -192,12 +209,19 @@ def _bundle(
         proof_system=NAME,
         proof_system_version=VERSION,
         visibility=Visibility.PUBLIC,
-        verifying_key=verifying_key_digest(verifying_key),
+        verifying_key=verifying_key_digest(made.verifying_key),
         srs=ZERO_DIGEST,
         setup=Setup.NONE,
     )
     return VerifierBundle(
-        parts, preprocessing, model.inputs, model.outputs, settings, verifying_key, NO_FILE
+        parts,
+        preprocessing,
+        model.inputs,
+        model.outputs,
+        settings,
+        made.verifying_key,
+        NO_FILE,
+        made.ranges,
     )
 
 

@@ -1,9 +1,10 @@
 """Keys that are made here, in any mode, with what proves under them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inferproof.proving.openings import PassingOpenings
+from inferproof.proving.openings import Openings, PassingOpenings
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
 from inferproof.proving.sumcheck.modes import PRIVATE
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 class MadeKey:
     """A new verifying key, and the model that proves under it in this process.
 
-    In mode private `kept` opens it. Its openings are counted in memory alone, so that whoever keeps
-    the key begins a durable count and takes from it the `opened` ones.
+    In mode private `kept` opens it, and `ranges` shows that its weights are in theirs. Its
+    openings are counted in memory alone, so that whoever keeps the key begins a durable count and
+    takes from it the `opened` ones.
     """
 
     verifying_key: bytes
     model: "_native.ProvingKey | PrivateModel"
     kept: KeptKey | None = None
+    ranges: bytes = b""
     _openings: PassingOpenings | None = None
 
     @property
@@ -35,10 +38,17 @@ class MadeKey:
         return self._openings.budget(self.kept.name).taken
 
 
-def make_key(graph: bytes, weights: Int8s, parameters: Int32s, profile: str, mode: str) -> MadeKey:
+def make_key(
+    graph: bytes,
+    weights: Int8s,
+    parameters: Int32s,
+    profile: str,
+    mode: str,
+    report: Callable[[float], None] = lambda _share: None,
+) -> MadeKey:
     """A key for a graph with these weights, and in mode private these parameters.
 
-    Raises: NativeError.
+    `report` hears how much of a proof of their ranges is made, from 0 to 1. Raises: NativeError.
     """
     native = library()
     if mode != PRIVATE:
@@ -48,4 +58,16 @@ def make_key(graph: bytes, weights: Int8s, parameters: Int32s, profile: str, mod
     kept = KeptKey(Digest(private.name()), private.openings(), secret)
     openings = PassingOpenings()
     openings.register(kept.name, kept.openings)
-    return MadeKey(key, PrivateModel(private, openings), kept, openings)
+    ranges = _show_ranges(private, kept.name, openings, report)
+    return MadeKey(key, PrivateModel(private, openings), kept, ranges, openings)
+
+
+def _show_ranges(
+    key: "_native.PrivateKey", name: Digest, openings: Openings, report: Callable[[float], None]
+) -> bytes:
+    """The proof that weights and parameters are in their ranges, each part by an opening."""
+    parts, shown = key.range_parts(), []
+    for part in range(parts):
+        report(part / parts)
+        shown.append(key.prove_ranges(part, openings.take(name).slot))
+    return b"".join(shown)

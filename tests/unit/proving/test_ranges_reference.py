@@ -1,0 +1,117 @@
+"""The second verifier of range proofs, against vectors of the native prover."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from reference.changes import MALFORMED, flipped
+from reference.graph import Tensor
+from reference.private.range_graph import parts_of, range_graph
+from reference.private.ranges import RangePart, verify_ranges
+from reference.reader import Rejected
+from reference.schedule import FILE
+from reference.vectors import load
+from unit.proving.test_private_reference import MANIFEST
+
+FOLDER = FILE.parents[1] / "private" / "ranges"
+
+
+class Shown(NamedTuple):
+    """A key with its range proof."""
+
+    key: bytes
+    ranges: bytes
+
+
+def read(path: Path) -> Shown:
+    text = json.loads(path.read_text())
+    return Shown(bytes.fromhex(text["key"]), bytes.fromhex(text["ranges"]))
+
+
+VECTORS = {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
+LIES = {path.stem: read(path) for path in sorted(FOLDER.glob("lies/*.json"))}
+SMALL = VECTORS["network-default"]
+OWN = {"count of links": {"LINK_COUNT", "LINK_END"}, "link: kind": {"LINK_KIND", "LINK_END"}}
+"""How changes may be rejected of what a proof of a run has as well."""
+
+
+def verdict(shown: Shown) -> str | None:
+    """The code with which a range proof is rejected, None where it is accepted."""
+    try:
+        verify_ranges(*shown)
+    except Rejected as rejection:
+        return rejection.code
+    return None
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_accepts_what_the_native_prover_made(name: str) -> None:
+    assert verdict(VECTORS[name]) is None
+
+
+def test_there_are_vectors_of_both_profiles() -> None:
+    assert {shown.key[13] for shown in VECTORS.values()} == {1, 2}
+    assert len(VECTORS) == 3
+
+
+@pytest.mark.parametrize("name", ["weight-128", "weight-300", "padding", "parameter", "label"])
+def test_a_key_out_of_range_is_found_at_the_end_of_the_opening(name: str) -> None:
+    """What is sent is what the transcript has absorbed, so that only the claim itself is false; but
+    for another label, by which all challenges are others."""
+    with pytest.raises(Rejected) as caught:
+        verify_ranges(*LIES[name])
+    assert caught.value.code == "OPENING_INVALID"
+    assert ("the claim that is left does not hold" in str(caught.value)) is (name != "label")
+
+
+def test_a_proof_of_another_key_is_rejected_by_its_link() -> None:
+    assert verdict(LIES["key"]) == "LINK_INVALID"
+    assert len(LIES) == 6
+
+
+def test_a_key_without_one_is_refused() -> None:
+    assert verdict(SMALL._replace(ranges=b"")) == "RANGES_MISSING"
+
+
+def test_a_proof_of_a_run_shows_no_ranges() -> None:
+    run = load(FILE.parents[1] / "private" / "linear-default.json")
+    assert verdict(Shown(run.key, run.proof)) == "LINK_END"
+
+
+def test_rejects_each_field_changed() -> None:
+    fields = RangePart(SMALL.key, 0).fields(SMALL.ranges)
+    for name, places in fields:
+        if not places:
+            continue
+        for place in {places[0], places[-1]}:
+            other = SMALL._replace(ranges=flipped(SMALL.ranges, place, 0))
+            assert verdict(other) in {**MANIFEST, **OWN}[name], name
+    assert {name for name, places in fields if places} <= MANIFEST.keys()
+
+
+def test_rejects_other_lengths() -> None:
+    for ranges in (SMALL.ranges[:-1], SMALL.ranges + b"\0", SMALL.ranges[:1000], SMALL.ranges * 2):
+        assert verdict(SMALL._replace(ranges=ranges)) == MALFORMED
+
+
+def test_a_key_of_too_many_tensors_has_no_range_proof() -> None:
+    large = Tensor((1 << 12, 1 << 12), -128, 127)
+    assert parts_of([large] * 9) == [range(at, at + 1) for at in range(9)]
+    small = [Tensor((2,), -(1 << 20), 1 << 20)] * 513
+    assert parts_of(small) == [range(512), range(512, 513)]
+
+
+@pytest.mark.parametrize(
+    ("ends", "operations"),
+    [
+        ((-128, 127), "Parameter Lookup Sum View Add"),
+        ((-(1 << 28), (1 << 28) - 1), "Parameter Add Rescale Lookup Sum View Add"),
+        ((1 - (1 << 29), (1 << 29) - 1), "Parameter Rescale Lookup Sum View Add"),
+    ],
+)
+def test_a_wide_range_is_moved_and_rescaled(ends: tuple[int, int], operations: str) -> None:
+    codes = {"Parameter": 19, "Lookup": 7, "Sum": 13, "View": 8, "Add": 4, "Rescale": 6}
+    graph = range_graph([Tensor((3, 5), *ends)])
+    assert [node.op for node in graph.nodes] == [codes[name] for name in operations.split()]
