@@ -149,16 +149,12 @@ class Assembler:
         self.order += sorted(every - first, key=lambda node: node.number)
         uses: Counter[Known] = Counter()
         for node in self.order:
-            uses.update(set(node.operands))
+            uses.update(list(dict.fromkeys(node.operands)))
         fixed = {node for node in [*self.first, *self.second] if isinstance(node, Known)}
         place = {node: at for at, node in enumerate(self.order)}
         stage = {node: node in first for node in self.order}
         self.fused: dict[Known, tuple[Known, Known]] = {}
         self.skipped: set[Known] = set()
-        consumer: dict[Known, Known] = {}
-        for node in self.order:
-            for operand in node.operands:
-                consumer[operand] = node
         for node in self.order:
             pair = self._fusible(node)
             for acc, product in pair:
@@ -173,9 +169,9 @@ class Assembler:
         for node in self.order:
             if node in self.skipped:
                 continue
-            operands = set(node.operands)
+            operands = list(node.operands)
             if node in self.fused:
-                operands = {self.fused[node][0], *self.fused[node][1].operands}
+                operands = [self.fused[node][0], *self.fused[node][1].operands]
             for operand in operands:
                 self.last_use[operand] = place[node]
         for node in self.first:

@@ -18,6 +18,13 @@ _numbers = count()
 _known: dict[tuple[object, ...], "Known"] = {}
 
 
+def begin() -> None:
+    """Forgets all nodes: those of one program do not depend on what was made before."""
+    global _numbers
+    _numbers = count()
+    _known.clear()
+
+
 class Known:
     """A known element: an operation on others, or one that an instruction provides."""
 

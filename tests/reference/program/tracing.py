@@ -48,6 +48,7 @@ _REPLACED: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
 @contextmanager
 def tracing() -> Iterator[None]:
     """Within, every module of the second verifier makes nodes; its own are as before behind it."""
+    nodes.begin()
     before = {id(old): new for old, new in _REPLACED}
     changed: list[tuple[Any, str, Any]] = []
     for name, module in list(sys.modules.items()):
