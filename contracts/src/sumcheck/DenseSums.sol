@@ -26,9 +26,11 @@ library DenseSums {
         uint256 count = Jobs.number(here + 3, 3);
         int256 low = int32(uint32(Jobs.number(here + 6, 4)));
         int256 high = int32(uint32(Jobs.number(here + 10, 4)));
-        for (uint256 i = 0; i < count; ++i) {
-            int256 value = int32(uint32(_little(from + 4 * i)));
-            if (value < low || value > high) revert NotInRange(i);
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                int256 value = int32(uint32(_little(from + 4 * i)));
+                if (value < low || value > high) revert NotInRange(i);
+            }
         }
         return here + 14;
     }
@@ -56,15 +58,13 @@ library DenseSums {
     function total(Job memory job, uint256 here) internal pure returns (uint256) {
         uint256 weights = Jobs.register(job, here + 2);
         uint256 from = job.proof + Jobs.number(here + 6, 3);
+        uint256 count = Jobs.number(here + 4, 2);
         uint256 sum = 0;
-        for (uint256 i = Jobs.number(here + 4, 2); i > 0; --i) {
-            uint256 weight;
-            assembly ("memory-safe") {
-                weight := mload(weights)
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 x = Quintic.decode(ProofReader.word(from + ELEMENT * i));
+                sum = Quintic.add(sum, Quintic.mul(_word(weights, i), x));
             }
-            sum = Quintic.add(sum, Quintic.mul(weight, Quintic.decode(ProofReader.word(from))));
-            weights += 32;
-            from += ELEMENT;
         }
         Jobs.put(job, here, sum);
         return here + 9;
@@ -101,33 +101,51 @@ library DenseSums {
     function _column(uint256[] memory point, uint256 weights, uint256 count, uint256 first)
         private
         pure
-        returns (uint256 sum)
+        returns (uint256)
     {
         uint256 low = point.length < 10 ? 4 : 6;
         uint256[] memory high =
             Quintic.equality(LinearForms.part(point, 0, point.length - low), Quintic.ONE);
         uint256[] memory parts = _parts(LinearForms.part(point, point.length - low, low), first);
-        // One more on both ends, for what belongs to other columns.
-        uint256[] memory sums = new uint256[](high.length + 2);
         uint256 end = (first + (1 << point.length) + DEGREE - 1) / DEGREE;
-        if (end > count) end = count;
         uint256 begin = first / DEGREE;
-        for (uint256 i = begin; i < end; ++i) {
-            uint256 j = (i - begin) & (1 << low) - 1;
-            // Its first cell, behind as many as it has before the column.
-            uint256 block_ = (DEGREE * (i - begin) + (1 << low) - first % DEGREE) >> low;
-            uint256 weight;
-            assembly ("memory-safe") {
-                weight := mload(add(weights, shl(5, i)))
+        weights += 32 * begin;
+        return _blocks(high, parts, weights, (end > count ? count : end) - begin, first % DEGREE);
+    }
+
+    /// @dev Σ over blocks of their weight times what pads have in them: so many pads, of the first of which
+    /// so many cells lie before the first block. What lies beyond the last one is another column's.
+    function _blocks(
+        uint256[] memory high,
+        uint256[] memory parts,
+        uint256 weights,
+        uint256 count,
+        uint256 before
+    ) private pure returns (uint256 sum) {
+        unchecked {
+            // Blocks are numbered from 1 here.
+            uint256 own = 1;
+            uint256 inOwn = 0;
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 number = (2 * DEGREE * i + parts.length - 2 * before) / parts.length;
+                uint256 weight = _word(weights, i);
+                uint256 part = _first(parts) + (64 * i & 32 * parts.length - 1);
+                if (number > own) {
+                    sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
+                    (own, inOwn) = (number, 0);
+                }
+                if (number == own) {
+                    inOwn = Quintic.add(inOwn, Quintic.mul(weight, _word(part, 0)));
+                }
+                part = _word(part, 1);
+                if (part == 0) continue;
+                if (number == own) {
+                    sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
+                    (own, inOwn) = (number + 1, 0);
+                }
+                inOwn = Quintic.add(inOwn, Quintic.mul(weight, part));
             }
-            sums[block_] = Quintic.add(sums[block_], Quintic.mul(weight, parts[2 * j]));
-            uint256 rest = parts[2 * j + 1];
-            if (rest != 0) {
-                sums[block_ + 1] = Quintic.add(sums[block_ + 1], Quintic.mul(weight, rest));
-            }
-        }
-        for (uint256 i = 0; i < high.length; ++i) {
-            sum = Quintic.add(sum, Quintic.mul(high[i], sums[i + 1]));
+            if (own <= high.length) sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
         }
     }
 
@@ -140,20 +158,42 @@ library DenseSums {
     {
         uint256[] memory table = Quintic.equality(point, Quintic.ONE);
         parts = new uint256[](2 * table.length);
-        for (uint256 j = 0; j < table.length; ++j) {
-            uint256 begin = DEGREE * j + table.length - first % DEGREE;
-            uint256 here = 0;
-            uint256 next = 0;
-            for (uint256 l = DEGREE; l > 0; --l) {
-                uint256 cell = begin + l - 1;
-                uint256 weight = table[cell & table.length - 1];
-                bool same = cell / table.length == begin / table.length;
-                here = Quintic.timesX(here);
-                next = Quintic.timesX(next);
-                if (same) here = Quintic.add(here, weight);
-                else next = Quintic.add(next, weight);
+        unchecked {
+            for (uint256 j = 0; j < table.length; ++j) {
+                uint256 cell = DEGREE * j + table.length - first % DEGREE & table.length - 1;
+                uint256 own = table.length - cell < DEGREE ? table.length - cell : DEGREE;
+                parts[2 * j] = _powers(_first(table) + 32 * cell, own);
+                if (own == DEGREE) continue;
+                uint256 next = _powers(_first(table), DEGREE - own);
+                for (uint256 l = 0; l < own; ++l) {
+                    next = Quintic.timesX(next);
+                }
+                parts[2 * j + 1] = next;
             }
-            (parts[2 * j], parts[2 * j + 1]) = (here, next);
+        }
+    }
+
+    /// @dev Σ_l X^l·word l, of at least one word.
+    function _powers(uint256 words, uint256 count) private pure returns (uint256 sum) {
+        unchecked {
+            sum = _word(words, count - 1);
+            for (uint256 l = count - 1; l > 0; --l) {
+                sum = Quintic.add(Quintic.timesX(sum), _word(words, l - 1));
+            }
+        }
+    }
+
+    /// @dev Where the elements of an array are.
+    function _first(uint256[] memory xs) private pure returns (uint256 where) {
+        assembly ("memory-safe") {
+            where := add(xs, 32)
+        }
+    }
+
+    /// @dev A word of memory, so many behind another one.
+    function _word(uint256 where, uint256 place) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(where, shl(5, place)))
         }
     }
 
@@ -210,12 +250,16 @@ library DenseSums {
     {
         uint256 ofHigh = 0;
         uint256 ofLow = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 value = _little(from + 4 * i);
-            // A negative integer is its residue. Ranges keep all of them above -p.
-            if (value >> 31 == 1) value = value + P - (1 << 32);
-            ofHigh += value * lanes.high[i];
-            ofLow += value * lanes.low[i];
+        uint256 high = _first(lanes.high);
+        uint256 low = _first(lanes.low);
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 value = _little(from + 4 * i);
+                // A negative integer is its residue. Ranges keep all of them above -p.
+                if (value >> 31 == 1) value = value + P - (1 << 32);
+                ofHigh += value * _word(high, i);
+                ofLow += value * _word(low, i);
+            }
         }
         return LazySums.reduced(ofHigh, ofLow);
     }
