@@ -64,6 +64,10 @@ contract PrivateProofsTest is Vectors {
         _accept("vision");
     }
 
+    function test_MlpIsAccepted() public {
+        _accept("mlp");
+    }
+
     function test_ChangedBytesOfLinearAreRejected() public {
         _reject("linear", 1);
     }
@@ -170,6 +174,50 @@ contract PrivateProofsTest is Vectors {
         loaded.read(0);
         vm.expectRevert(abi.encodeWithSelector(Programs.NotAProgram.selector));
         loaded.add("");
+    }
+
+    function test_WhatHasNoRoomForItsCodeIsRefusedByName() public {
+        bytes memory program = new bytes(20_000);
+        Loaded loaded = new Loaded();
+        vm.expectRevert(abi.encodeWithSelector(Programs.NotStored.selector));
+        // A byte of code takes 200 gas.
+        loaded.add{gas: 1_500_000}(program);
+        assertEq(loaded.add(program), keccak256(program));
+    }
+
+    function test_OtherInstructionsAreRefusedByName() public {
+        // One register, no constants, nothing given.
+        bytes memory head = hex"0001000000000a000000";
+        uint8[4] memory others = [9, 15, 38, 255];
+        for (uint256 i = 0; i < others.length; ++i) {
+            bytes32 program = proofs.add(bytes.concat(head, bytes1(others[i]), bytes6(0)));
+            vm.expectRevert(
+                abi.encodeWithSelector(Machine.NoInstruction.selector, uint256(others[i]))
+            );
+            proofs.check(program, 0, "", "");
+        }
+    }
+
+    function test_KnownValuesThatDifferAreRefusedByName() public {
+        // The constants 0 and 1, of which both must be equal; then an instruction that there is not.
+        bytes memory head = hex"00020002000010000000";
+        bytes memory constants = bytes.concat(bytes20(0), bytes20(hex"01"));
+        bytes32 program = proofs.add(bytes.concat(head, hex"2400000001ff", constants));
+        vm.expectRevert(abi.encodeWithSelector(Machine.KnownValuesDiffer.selector));
+        proofs.check(program, 0, "", "");
+        program = proofs.add(bytes.concat(head, hex"2400010001ff", constants));
+        vm.expectRevert(abi.encodeWithSelector(Machine.NoInstruction.selector, 255));
+        proofs.check(program, 0, "", "");
+    }
+
+    function test_NumbersThatAreNoShapeAreRefusedByName() public {
+        bytes memory none = new bytes(40);
+        assertEq(openings.shapeOf(none).vectors.length, 0);
+        for (uint256 i = 0; i < 2; ++i) {
+            none = i == 0 ? new bytes(39) : new bytes(41);
+            vm.expectRevert(abi.encodeWithSelector(Openings.NoShape.selector));
+            openings.shapeOf(none);
+        }
     }
 
     function _accept(string memory name) private {

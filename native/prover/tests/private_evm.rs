@@ -13,7 +13,7 @@ use hidden::{Case, OPENINGS, case, drawn, lie, parameters, seeded, seeded_by};
 use hiding::Secret;
 use key::{Kind, PrivateKey};
 use liar::{code, honest, recount};
-use models::graphs::clamps;
+use models::graphs::{Builder, clamps};
 use models::{linear, told, vision};
 use p3_field::PrimeCharacteristicRing;
 use prover::private::{Lie, ProvingKey};
@@ -23,12 +23,23 @@ use verifier::private::Proof;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/evm/");
 
-fn graphs() -> [(&'static str, Graph); 4] {
+/// A network for images of 28 × 28, of one hidden layer.
+fn mlp() -> Graph {
+    let mut b = Builder::new(42);
+    let x = b.input(&[1, 784], -128, 127);
+    let x = b.linear(x, 128, true);
+    let x = b.rescale(x, &[5], 0, 14, 0, 127);
+    let x = b.linear(x, 10, true);
+    b.finish(&[x])
+}
+
+fn graphs() -> [(&'static str, Graph); 5] {
     [
         ("linear", linear()),
         ("clamps", clamps(-40, 90)),
         ("parameters", parameters()),
         ("vision", vision()),
+        ("mlp", mlp()),
     ]
 }
 

@@ -28,7 +28,7 @@ VECTORS = {path.stem: path for path in files()}
 
 
 def test_there_are_vectors_of_one_profile() -> None:
-    assert len(VECTORS) == 7
+    assert len(VECTORS) == 8
     assert {load(path).key[13] for path in VECTORS.values()} == {4}
 
 
