@@ -124,9 +124,14 @@ def internal(value: int) -> bytes:
     return (value * _MONTGOMERY % P).to_bytes(4, "little")
 
 
+def canonical(value: int) -> bytes:
+    """The canonical encoding of a base element."""
+    return value.to_bytes(4, "little")
+
+
 def internal_elements(values: Iterable[Element]) -> bytes:
     return b"".join(internal(x) for value in values for x in value)
 
 
 def canonical_elements(values: Iterable[Element]) -> bytes:
-    return b"".join(x.to_bytes(4, "little") for value in values for x in value)
+    return b"".join(canonical(x) for value in values for x in value)

@@ -50,11 +50,15 @@ class Key(ABC, Generic[Proof]):
     def _read_own(self, source: Reader) -> None:
         """Reads what keys of a mode have between root and pin."""
 
+    def transcript(self) -> Transcript:
+        """An empty transcript, as proofs under the key have it."""
+        return Transcript()
+
     def _draw_pin(self, values: int, variables: int) -> list[Element]:
         """The point of a pin of so many values. Raises: Rejected KEY_MALFORMED."""
         if len(self.pin) != values:
             raise self._source.reject("not as many values of the pin")
-        transcript = Transcript()
+        transcript = self.transcript()
         transcript.absorb("protocol", self.protocol)
         transcript.absorb("commitment", self._bare)
         return transcript.point(variables if values else 0)
@@ -87,7 +91,7 @@ class Key(ABC, Generic[Proof]):
     ) -> Transcript:
         """A transcript that has absorbed what is public, `opened` in place of the key's digest, and
         the root of inputs in their place."""
-        transcript = Transcript()
+        transcript = self.transcript()
         transcript.absorb("protocol", self.protocol)
         transcript.absorb("key", self.digest if opened is None else opened)
         transcript.absorb("statement", statement)

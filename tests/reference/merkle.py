@@ -1,12 +1,16 @@
 """Rows at several positions of one Merkle tree, with the siblings that cannot be computed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reference.blake3 import blake3
 
 
 def root_of(
-    positions: Sequence[int], rows: Sequence[bytes], siblings: Sequence[bytes], depth: int
+    positions: Sequence[int],
+    rows: Sequence[bytes],
+    siblings: Sequence[bytes],
+    depth: int,
+    digest: Callable[[bytes], bytes] = blake3,
 ) -> bytes | None:
     """The root that follows; None where rows contradict each other or siblings are not as many."""
     level: dict[int, bytes] = {}
@@ -15,7 +19,7 @@ def root_of(
         if known.setdefault(position, row) != row:
             return None
         if position not in level:
-            level[position] = blake3(row)
+            level[position] = digest(row)
     left = list(siblings)
     for _ in range(depth):
         above: dict[int, bytes] = {}
@@ -29,6 +33,6 @@ def root_of(
                 other = left.pop(0)
             own = level[position]
             pair = other + own if position & 1 else own + other
-            above[position >> 1] = blake3(pair)
+            above[position >> 1] = digest(pair)
         level = above
     return None if left or list(level) != [0] else level[0]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
-PROFILES = {1: "default", 2: "conservative", 3: "small"}
+PROFILES = {1: "default", 2: "conservative", 3: "small", 4: "evm"}
 COMMITTED_PROFILES = (1, 2)
 """Those of the committed mode."""
+PRIVATE_PROFILES = (1, 2, 4)
+"""Those of the private mode."""
 
 
 @dataclass(frozen=True)

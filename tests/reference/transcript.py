@@ -7,6 +7,7 @@ from reference.field import (
     DEGREE,
     Element,
     P,
+    canonical,
     canonical_elements,
     internal,
     internal_elements,
@@ -129,3 +130,32 @@ class Transcript:
         groups = [seed[start : start + 3] for start in range(0, len(seed), 3)]
         numbers = [len(seed), *(int.from_bytes(group, "little") for group in groups)]
         self.observe(b"".join(map(internal, numbers)))
+
+
+class KeccakTranscript(Transcript):
+    """The transcript by Keccak-256: section 9. It serves the private mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = bytes(32)
+
+    def _squeeze(self) -> int:
+        self._state = keccak256(self._state)
+        return int.from_bytes(self._state, "big")
+
+    def challenge(self) -> Element:
+        word = self._squeeze()
+        return tuple(word // P**i % P for i in range(DEGREE))  # type: ignore[return-value]
+
+    def indices(self, count: int, bits: int) -> list[int]:
+        return [self._squeeze() % (1 << bits) for _ in range(count)]
+
+    def work_done(self, bits: int, witness: int) -> bool:
+        if bits == 0:
+            return True
+        self._state = keccak256(self._state + canonical(witness))
+        return int.from_bytes(self._state, "big") % (1 << bits) == 0
+
+    def absorb(self, site: str, data: bytes) -> None:
+        label = keccak256(LABEL + site.encode())
+        self._state = keccak256(self._state + label + data)

@@ -17,6 +17,15 @@ struct Claim {
     uint256 value;
 }
 
+/// @dev What an opening comes to: `last` times what the claim's terms weigh at `point` must be `left`. The point
+/// has the coordinates of the joint columns and then those of the rows.
+struct Remainder {
+    uint256[] point;
+    uint256 last;
+    uint256 left;
+    uint256 state;
+}
+
 /// @dev Points that an opening draws for its masks and answers, and the powers by which they join the claim.
 struct Drawn {
     uint256[][] masks;
@@ -53,37 +62,74 @@ library HidingOpening {
         uint256 state
     ) internal pure returns (uint256) {
         LinearForms.check(shape, claim.terms);
-        Quintic.check(claim.value);
-        if (claim.roots.length != shape.vectors.length) revert RootsMissing(claim.roots.length);
+        Remainder memory rest = open(shape, claim.roots, claim.value, opening, state);
+        uint256 weight = 0;
+        uint256[] memory columns = LinearForms.part(rest.point, 0, shape.fold);
+        uint256[] memory rows = LinearForms.part(rest.point, shape.fold, shape.rows);
+        for (uint256 i = 0; i < shape.vectors.length; ++i) {
+            VectorShape memory vector = shape.vectors[i];
+            uint256 terms = _terms(vector, claim.terms, i, _own(vector, columns, rows));
+            weight = Quintic.add(weight, Quintic.mul(_slot(vector, columns), terms));
+        }
+        if (Quintic.mul(rest.last, weight) != rest.left) revert ClaimDoesNotHold();
+        return rest.state;
+    }
+
+    /// @notice Follows an opening of the vectors under these roots to what is left of its claim: whoever has
+    /// the terms MUST check that. Reverts, and says why, where it does not follow.
+    function open(
+        OpeningShape memory shape,
+        bytes32[] memory roots,
+        uint256 value,
+        bytes calldata opening,
+        uint256 state
+    ) internal pure returns (Remainder memory rest) {
+        Quintic.check(value);
+        if (roots.length != shape.vectors.length) revert RootsMissing(roots.length);
         state = KeccakTranscript.absorbMemory(
-            state, OPENING, abi.encodePacked(claim.roots, Quintic.encode(claim.value))
+            state, OPENING, abi.encodePacked(roots, Quintic.encode(value))
         );
         Reader memory reader = ProofReader.open(opening, state);
-        _verify(reader, shape, claim);
-        return reader.state;
+        _open(reader, shape, roots, value, rest);
+        reader.finish();
+        rest.state = reader.state;
     }
 
     /// @dev What comes after roots and value are absorbed.
-    function _verify(Reader memory reader, OpeningShape memory shape, Claim memory claim)
-        private
-        pure
-    {
-        (Drawn memory drawn, uint256 total) = _draw(reader, shape, claim.value);
+    function _open(
+        Reader memory reader,
+        OpeningShape memory shape,
+        bytes32[] memory roots,
+        uint256 value,
+        Remainder memory rest
+    ) private pure {
+        (Drawn memory drawn, uint256 total) = _draw(reader, shape, value);
         uint256[] memory columns;
         (total, columns) = LaterCodes.follow(reader, total, shape.fold);
-        Folded memory folded = _folded(shape, claim.roots, columns);
+        Folds memory folds;
+        (folds, rest.last) = _folds(reader, shape, roots, columns, total);
+        rest.point = _joined(columns, folds.point);
+        uint256 weight = LaterCodes.weightOfJoined(folds);
+        for (uint256 i = 0; i < roots.length; ++i) {
+            weight = Quintic.add(weight, _weight(shape, drawn, i, columns, folds.point));
+        }
+        rest.left = Quintic.sub(folds.claim, Quintic.mul(rest.last, weight));
+    }
+
+    /// @dev What comes after the first fold.
+    function _folds(
+        Reader memory reader,
+        OpeningShape memory shape,
+        bytes32[] memory roots,
+        uint256[] memory columns,
+        uint256 total
+    ) private pure returns (Folds memory folds, uint256 last) {
+        Folded memory folded = _folded(shape, roots, columns);
         uint256 pad = reader.absorbed(PAD, 1)[0];
         folded.gamma = reader.challenge();
         folded.tail = LazySums.spread(reader.absorbed(TAIL, shape.tails));
         total = Quintic.add(pad, Quintic.mul(folded.gamma, total));
-        (Folds memory folds, uint256 last) = LaterCodes.verify(reader, shape, folded, total);
-        reader.finish();
-        uint256 weight = LaterCodes.weightOfJoined(folds);
-        for (uint256 i = 0; i < shape.vectors.length; ++i) {
-            uint256 own = _weight(shape, claim.terms, drawn, i, columns, folds.point);
-            weight = Quintic.add(weight, own);
-        }
-        if (folds.claim != Quintic.mul(last, weight)) revert ClaimDoesNotHold();
+        return LaterCodes.verify(reader, shape, folded, total);
     }
 
     /// @dev Draws the points of masks and answers, reads what is there and joins it to the claim.
@@ -158,18 +204,40 @@ library HidingOpening {
     function _own(VectorShape memory vector, uint256[] memory columns, uint256[] memory rows)
         private
         pure
-        returns (uint256[] memory own)
+        returns (uint256[] memory)
     {
-        own = new uint256[](vector.fold + rows.length);
-        for (uint256 i = 0; i < own.length; ++i) {
-            own[i] = i < vector.fold ? columns[i] : rows[i - vector.fold];
+        return _joined(LinearForms.part(columns, 0, vector.fold), rows);
+    }
+
+    /// @return point Coordinates, and others behind them.
+    function _joined(uint256[] memory first, uint256[] memory second)
+        private
+        pure
+        returns (uint256[] memory point)
+    {
+        point = new uint256[](first.length + second.length);
+        for (uint256 i = 0; i < point.length; ++i) {
+            point[i] = i < first.length ? first[i] : second[i - first.length];
         }
     }
 
-    /// @dev What the claim and all that joined it weigh on a vector, at the point of all folds.
+    /// @dev What the terms of a vector weigh at its part of the point of all folds.
+    function _terms(
+        VectorShape memory vector,
+        Term[] memory terms,
+        uint256 index,
+        uint256[] memory own
+    ) private pure returns (uint256 sum) {
+        for (uint256 i = 0; i < terms.length; ++i) {
+            if (terms[i].vector == index) {
+                sum = Quintic.add(sum, LinearForms.weightAt(vector, terms[i], own));
+            }
+        }
+    }
+
+    /// @dev What all that joined the claim weighs on a vector, at the point of all folds.
     function _weight(
         OpeningShape memory shape,
-        Term[] memory terms,
         Drawn memory drawn,
         uint256 index,
         uint256[] memory columns,
@@ -177,12 +245,7 @@ library HidingOpening {
     ) private pure returns (uint256 sum) {
         VectorShape memory vector = shape.vectors[index];
         uint256[] memory own = _own(vector, columns, rows);
-        for (uint256 i = 0; i < terms.length; ++i) {
-            if (terms[i].vector == index) {
-                sum = Quintic.add(sum, LinearForms.weightAt(vector, terms[i], own));
-            }
-        }
-        sum = Quintic.add(sum, _masks(shape, drawn, index, own));
+        sum = _masks(shape, drawn, index, own);
         for (uint256 i = 0; i < drawn.samples.length; ++i) {
             uint256 power = drawn.powers[drawn.masks.length + i];
             if (vector.sampled) {

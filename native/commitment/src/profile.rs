@@ -12,9 +12,8 @@ pub enum Profile {
     Conservative,
     /// That of the default, with openings that are as small as a bounded effort makes them.
     Small,
-    /// That of the default, for hiding openings that a contract checks: transcript and trees by
-    /// Keccak-256, and the smallest openings. No key can have it and no user can choose it yet: no name
-    /// and no byte stands for it in [`Profile::ALL`].
+    /// That of the default, for proofs of the private mode that a contract checks: transcript and trees by
+    /// Keccak-256, and the smallest openings. No user can choose it yet: no name stands for it.
     Evm,
 }
 
@@ -23,6 +22,8 @@ impl Profile {
     pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
     /// Those of the committed mode, whose openings have parameters of their own.
     pub const COMMITTED: [Self; 2] = [Self::Default, Self::Conservative];
+    /// Those of the private mode.
+    pub const PRIVATE: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
 
     /// The profile's name.
     pub const fn name(self) -> &'static str {
@@ -49,9 +50,10 @@ impl Profile {
         }
     }
 
-    /// The profile of a byte.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.code() == code)
+    /// The profile of a byte, among those of a mode.
+    pub fn from_code(profiles: &[Self], code: u8) -> Option<Self> {
+        let mut profiles = profiles.iter().copied();
+        profiles.find(|profile| profile.code() == code)
     }
 
     /// Whether keys bind the weights: where a root may be close to several codewords.
@@ -86,12 +88,15 @@ mod tests {
     use super::Profile;
 
     #[test]
-    fn no_name_and_no_byte_stands_for_the_profile_of_contracts() {
+    fn no_name_stands_for_the_profile_of_contracts_and_a_byte_in_the_private_mode_only() {
         for profile in Profile::ALL {
             assert_eq!(Profile::from_name(profile.name()), Some(profile));
-            assert_eq!(Profile::from_code(profile.code()), Some(profile));
+            let code = profile.code();
+            assert_eq!(Profile::from_code(&Profile::ALL, code), Some(profile));
         }
-        assert_eq!(Profile::from_name(Profile::Evm.name()), None);
-        assert_eq!(Profile::from_code(Profile::Evm.code()), None);
+        let evm = Profile::Evm;
+        assert_eq!(Profile::from_name(evm.name()), None);
+        assert_eq!(Profile::from_code(&Profile::ALL, evm.code()), None);
+        assert_eq!(Profile::from_code(&Profile::PRIVATE, evm.code()), Some(evm));
     }
 }

@@ -47,7 +47,11 @@ impl<'a> Parts<'a> {
         }
         let mode = Mode::from_code(mode).filter(|mode| modes.contains(mode));
         let mode = mode.ok_or(KeyError::Version)?;
-        let profile = Profile::from_code(profile).ok_or(KeyError::Version)?;
+        let profiles: &[Profile] = match mode {
+            Mode::Clear | Mode::Committed => &Profile::ALL,
+            Mode::Private => &Profile::PRIVATE,
+        };
+        let profile = Profile::from_code(profiles, profile).ok_or(KeyError::Version)?;
         let root = reader.array()?;
         let openings = match mode {
             Mode::Clear | Mode::Committed => None,

@@ -106,7 +106,7 @@ impl PrivateKey {
         let graph = self.ground.graph.encode();
         let bare = self.parts(*root, Vec::new(), &graph).without_values();
         let bare: [u8; 32] = blake3::hash(&bare).into();
-        let mut transcript = Transcript::new();
+        let mut transcript = self.transcript();
         transcript.absorb(Site::Protocol, Mode::Private.protocol());
         transcript.absorb(Site::Commitment, &bare);
         transcript.point(self.of_key.variables())
@@ -148,6 +148,11 @@ impl PrivateKey {
     /// The profile.
     pub const fn profile(&self) -> Profile {
         self.ground.profile
+    }
+
+    /// An empty transcript by the hash function of the profile.
+    pub fn transcript(&self) -> Transcript {
+        Transcript::by(self.profile().hash())
     }
 
     /// The graph.

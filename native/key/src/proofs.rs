@@ -23,7 +23,7 @@ pub(crate) struct Groundwork {
 
 impl Groundwork {
     pub(crate) fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        if !Profile::COMMITTED.contains(&profile) {
+        if !Profile::PRIVATE.contains(&profile) {
             return Err(KeyError::Version);
         }
         let contractions = contractions(&graph);

@@ -1,11 +1,13 @@
 """Shape and schedule of an opening. Source: specs/hiding-opening.md, sections 2 and 3."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from reference.field import Element, equality_at, lift
+from reference.blake3 import blake3
+from reference.field import Element, canonical, equality_at, internal, lift
+from reference.keccak import keccak256
 
 MASK_CLAIMS, PLANES = 3, 5
 
@@ -111,7 +113,9 @@ class Shape:
                 break
             size = needed
         least = 4 if self.rows <= 8 else 2 if self.rows <= 16 else 1
-        self._schedule(Aim(104, 13, least, None))
+        if self.evm:
+            least = 6 if self.rows <= 12 else 4 if self.rows <= 16 else 1
+        self._schedule(Aim(104, 18 if self.evm else 13, least, None))
 
     @classmethod
     def of_rows(
@@ -128,7 +132,10 @@ class Shape:
         return shape
 
     def _begin(self, profile: str, others: Sequence[Other]) -> None:
-        self.johnson = profile == "default"
+        self.johnson = profile != "conservative"
+        self.evm = profile == "evm"
+        self.digest: Callable[[bytes], bytes] = keccak256 if self.evm else blake3
+        self.encoded: Callable[[int], bytes] = canonical if self.evm else internal
         self.openings = max([1, *(other.openings for other in others)])
 
     def _lay(self, fresh: Sequence[int], others: Sequence[Other]) -> None:
@@ -193,7 +200,7 @@ class Shape:
         self.rate, first = next((rate, first) for rate, first in found if first)
         assert first is not None
         self.first = queries = first
-        fold = 3 if 9 <= self.rows <= 12 else 4
+        fold = 3 if 9 <= self.rows <= 12 and not self.evm else 4
         left, self.codes = self.rows, list[Code]()
         while left > 6:
             rate = self.rate + 2 + (fold - 1) * len(self.codes)

@@ -13,7 +13,6 @@ from reference.field import (
     dot,
     dot_integers,
     equality,
-    internal,
     mul,
     powers,
     root_of_unity,
@@ -191,8 +190,8 @@ class Verifier:
         indices = list(range(1 << depth)) if every else transcript.indices(queries.count, depth)
         trees = [self._leaves(len(indices), width, depth) for width in widths]
         for root, tree in zip(roots, trees, strict=True):
-            rows = [b"".join(map(internal, row)) for row in tree.rows]
-            if root_of(indices, rows, tree.siblings, depth) != root:
+            rows = [b"".join(map(self.shape.encoded, row)) for row in tree.rows]
+            if root_of(indices, rows, tree.siblings, depth, self.shape.digest) != root:
                 raise Rejected("OPENING_INVALID", "leaves are not under the root")
         generator, found = root_of_unity(depth), []
         for place, index in enumerate(indices):

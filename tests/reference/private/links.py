@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reference.blake3 import blake3
 from reference.field import ONE, ZERO, Element, add, canonical_elements, mul, powers
 from reference.hiding.fields import walk
 from reference.hiding.shape import PLANES, Shape, Vector
@@ -42,6 +41,8 @@ class Shapes(Protocol):
     """That a proof comes with."""
     parts: int
     """Of its ranges."""
+
+    def transcript(self) -> Transcript: ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def follow(key: Shapes, parent: Commitment, links: Sequence[Link]) -> Commitment
 def _checked(key: Shapes, parent: Commitment, link: Link) -> Commitment:
     described = link.root + bytes([link.kind]) + key.openings[link.kind].to_bytes(4, "little")
     own, child = key.shapes[parent.kind], key.shapes[link.kind].vectors[1]
-    transcript = Transcript()
+    transcript = key.transcript()
     transcript.absorb("protocol", b"inferproof sumcheck 1 private link")
     transcript.absorb("link/parent", parent.digest)
     transcript.absorb("link/child", described)
@@ -130,7 +131,8 @@ def _checked(key: Shapes, parent: Commitment, link: Link) -> Commitment:
     head = len(_LABEL).to_bytes(4, "little") + _LABEL + len(told).to_bytes(8, "little")
     whole = at_point([*half[: child.fold], ONE, *half[child.fold :]], ONE)
     form = [whole, *_weights(key, child, point, alpha, factor)]
-    return Commitment(link.kind, link.root, blake3(head + told), (form, link.value))
+    digest = own.digest(head + told)
+    return Commitment(link.kind, link.root, digest, (form, link.value))
 
 
 def _weights(

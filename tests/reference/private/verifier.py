@@ -45,8 +45,8 @@ from reference.private.range_graph import parts_of, ranged
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
-from reference.schedule import COMMITTED_PROFILES, PROFILES
-from reference.transcript import Transcript
+from reference.schedule import PRIVATE_PROFILES, PROFILES
+from reference.transcript import KeccakTranscript, Transcript
 
 _VERSION = 4
 _MOST_OPENINGS = 1 << 16
@@ -76,7 +76,7 @@ class PrivateKey(Key[Proof]):
 
     protocol = b"inferproof sumcheck 1 private"
     mode = 3
-    profiles = COMMITTED_PROFILES
+    profiles = PRIVATE_PROFILES
     hides_parameters = True
     own_kind = PROOFS
     most_links: ClassVar[int] = MOST_LINKS
@@ -123,6 +123,10 @@ class PrivateKey(Key[Proof]):
 
     def _shape_of_proofs(self, fresh: list[int], profile: str) -> Shape:
         return shape_of_proofs(fresh, self.columns, profile, self.openings[PROOFS])
+
+    def transcript(self) -> Transcript:
+        """That of the profile."""
+        return KeccakTranscript() if PROFILES[self.profile] == "evm" else Transcript()
 
     @property
     def commitment(self) -> Commitment:

@@ -198,7 +198,7 @@ impl Epoch {
             inputs,
             statement,
             watch,
-            transcript: &mut Transcript::new(),
+            transcript: &mut self.model.key.transcript(),
             #[cfg(feature = "audit")]
             alter: None,
         };

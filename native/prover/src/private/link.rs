@@ -156,7 +156,7 @@ impl Making<'_> {
     }
 
     fn transcript(&self) -> Transcript {
-        Transcript::new()
+        self.model.key.transcript()
     }
 
     const fn claimed(&self) -> &Commitment {
@@ -199,7 +199,8 @@ impl Making<'_> {
     }
 
     fn transcript(&self) -> Transcript {
-        self.lie.transcript.cloned().unwrap_or_default()
+        let prepared = self.lie.transcript.cloned();
+        prepared.unwrap_or_else(|| self.model.key.transcript())
     }
 
     fn claimed(&self) -> &Commitment {

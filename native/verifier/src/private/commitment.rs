@@ -37,15 +37,13 @@ impl Commitment {
     pub fn child(&self, key: &PrivateKey, link: &Link, drawn: Drawn) -> Self {
         let mut told = [&self.digest[..], &link.child(key), &link.fresh].concat();
         write_extension(&mut told, link.value);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(LABEL.len() as u32).to_le_bytes());
-        hasher.update(LABEL);
-        hasher.update(&(told.len() as u64).to_le_bytes());
-        hasher.update(&told);
+        let lengths = (LABEL.len() as u32, told.len() as u64);
+        let (label, data) = (lengths.0.to_le_bytes(), lengths.1.to_le_bytes());
+        let told = [&label, LABEL, &data, &told].concat();
         Self {
             kind: link.kind,
             root: link.root,
-            digest: hasher.finalize().into(),
+            digest: key.profile().hash().digest(&told),
             bound: Some((drawn, link.value)),
         }
     }

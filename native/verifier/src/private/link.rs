@@ -172,7 +172,7 @@ impl Link {
 
     /// The commitment that the link leads to from `parent`, if it holds.
     pub fn verify(&self, key: &PrivateKey, parent: &Commitment) -> Result<Commitment, Rejection> {
-        self.verify_with(key, parent, &mut Transcript::new())
+        self.verify_with(key, parent, &mut key.transcript())
     }
 
     /// The same with a transcript that a test has prepared.

@@ -54,7 +54,7 @@ pub fn verify_knowing(
     public: &Public<'_>,
     proof: &[u8],
 ) -> Result<(), Rejection> {
-    verify_with(key, known, public, None, proof, &mut Transcript::new())
+    verify_with(key, known, public, None, proof, &mut key.transcript())
 }
 
 /// Checks that `proof` shows the key's graph to map *some* inputs in their ranges to `public.outputs`, which are
@@ -68,7 +68,7 @@ pub fn verify_private_inputs(
     proof: &[u8],
 ) -> Result<(), Rejection> {
     let root = Some(*input_root);
-    verify_with(key, known, public, root, proof, &mut Transcript::new())
+    verify_with(key, known, public, root, proof, &mut key.transcript())
 }
 
 /// The same with a transcript that a test has prepared, on which links are not.

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {HidingOpening} from "../../src/sumcheck/HidingOpening.sol";
+import {DenseSums} from "../../src/sumcheck/DenseSums.sol";
+import {KoalaBear} from "../../src/sumcheck/KoalaBear.sol";
+import {Machine} from "../../src/sumcheck/Machine.sol";
+import {Openings} from "../../src/sumcheck/Openings.sol";
+import {PrivateProofs} from "../../src/sumcheck/PrivateProofs.sol";
+import {Programs} from "../../src/sumcheck/Programs.sol";
+import {ProofReader} from "../../src/sumcheck/ProofReader.sol";
+import {Vectors} from "./Vectors.sol";
+
+/// @dev Proofs of `native/prover`, with the programs that `tests/reference/program` makes of their keys.
+contract PrivateProofsTest is Vectors {
+    struct Case {
+        bytes32 program;
+        bytes32 chain;
+        bytes given;
+        bytes proof;
+    }
+
+    event Gas(string what, uint256 dataBytes, uint256 calldataGas, uint256 executionGas);
+
+    /// @dev Bytes that a contract may have.
+    uint256 private constant MOST_CODE = 24_576;
+
+    Openings private openings;
+    PrivateProofs private proofs;
+
+    function setUp() public {
+        openings = new Openings();
+        proofs = new PrivateProofs(openings);
+    }
+
+    function test_ContractsAreSmallEnough() public {
+        assertTrue(address(openings).code.length <= MOST_CODE, "the follower of openings");
+        assertTrue(address(proofs).code.length <= MOST_CODE, "the checker of proofs");
+        emit Gas("code of openings", address(openings).code.length, 0, 0);
+        emit Gas("code of proofs", address(proofs).code.length, 0, 0);
+    }
+
+    function test_LinearIsAccepted() public {
+        _accept("linear");
+    }
+
+    function test_ClampsAreAccepted() public {
+        _accept("clamps");
+    }
+
+    function test_ParametersBehindTwoLinksAreAccepted() public {
+        _accept("parameters");
+    }
+
+    function test_FraudIsAccepted() public {
+        _accept("fraud");
+    }
+
+    function test_TokenRiskIsAccepted() public {
+        _accept("token_risk");
+    }
+
+    function test_VisionIsAccepted() public {
+        _accept("vision");
+    }
+
+    function test_MlpIsAccepted() public {
+        _accept("mlp");
+    }
+
+    function test_ChangedBytesOfLinearAreRejected() public {
+        _reject("linear", 1);
+    }
+
+    function test_ChangedBytesOfParametersAreRejected() public {
+        _reject("parameters", 3);
+    }
+
+    function test_ChangedBytesOfFraudAreRejected() public {
+        _reject("fraud", 3);
+    }
+
+    function test_AProofOfALiarIsRejectedByItsClaim() public {
+        Case memory c = _linked("fraud-lie");
+        vm.expectRevert(abi.encodeWithSelector(HidingOpening.ClaimDoesNotHold.selector));
+        proofs.check(c.program, c.chain, c.given, c.proof);
+    }
+
+    function test_WhatIsGivenIsBound() public {
+        Case memory c = _linked("linear");
+        for (uint256 i = 0; i < c.given.length; ++i) {
+            c.given[i] ^= 0x01;
+            assertTrue(!_accepted(c), "a byte that is given");
+            c.given[i] ^= 0x01;
+        }
+        assertTrue(_accepted(c), "as it was");
+        c.given = bytes.concat(c.given, hex"00");
+        uint256 length = c.given.length;
+        vm.expectRevert(abi.encodeWithSelector(Machine.WrongLength.selector, length, length - 1));
+        proofs.check(c.program, c.chain, c.given, c.proof);
+    }
+
+    function test_WhatIsOutOfItsRangeIsRefusedByName() public {
+        Case memory c = _linked("fraud");
+        // The first input, behind link and statement: 32 + 84 + 32 bytes. 32768 is one too many.
+        (c.given[148], c.given[149], c.given[150], c.given[151]) = (0x00, 0x80, 0x00, 0x00);
+        vm.expectRevert(abi.encodeWithSelector(DenseSums.NotInRange.selector, 0));
+        proofs.check(c.program, c.chain, c.given, c.proof);
+    }
+
+    function test_AnEpochThatNoLinkLeadsToIsRefusedByName() public {
+        string memory json = _read("linear");
+        Case memory c = _case(json);
+        c.program = proofs.add(files.parseJsonBytes(json, ".program"));
+        (bool done, bytes memory why) = address(proofs)
+            .staticcall(abi.encodeCall(PrivateProofs.check, (c.program, c.chain, c.given, c.proof)));
+        assertTrue(!done && bytes4(why) == PrivateProofs.NotLinked.selector, "not linked");
+        // And with the link, but under other programs.
+        c = _linked("linear");
+        c.chain ^= bytes32(uint256(1));
+        (done, why) = address(proofs)
+            .staticcall(abi.encodeCall(PrivateProofs.check, (c.program, c.chain, c.given, c.proof)));
+        assertTrue(!done && bytes4(why) == PrivateProofs.NotLinked.selector, "not linked");
+    }
+
+    function test_ALinkWhoseParentWasNotReachedIsRefusedByName() public {
+        string memory json = _read("parameters");
+        bytes32 last = proofs.add(files.parseJsonBytes(json, ".link1Program"));
+        bytes memory given = files.parseJsonBytes(json, ".link1Given");
+        bytes memory opening = files.parseJsonBytes(json, ".link1Opening");
+        (bool done, bytes memory why) =
+            address(proofs).call(abi.encodeCall(PrivateProofs.link, (last, 0, given, opening)));
+        assertTrue(!done && bytes4(why) == PrivateProofs.NotLinked.selector, "not linked");
+    }
+
+    function test_BytesMissingAndLeftOverAreRefusedByName() public {
+        Case memory c = _linked("linear");
+        bytes memory proof = c.proof;
+        c.proof = bytes.concat(proof, hex"00");
+        vm.expectRevert(abi.encodeWithSelector(ProofReader.TooLong.selector, 1));
+        proofs.check(c.program, c.chain, c.given, c.proof);
+        uint256[4] memory lengths = [0, uint256(31), 700, proof.length - 1];
+        for (uint256 i = 0; i < lengths.length; ++i) {
+            c.proof = new bytes(lengths[i]);
+            for (uint256 j = 0; j < lengths[i]; ++j) {
+                c.proof[j] = proof[j];
+            }
+            vm.expectRevert(abi.encodeWithSelector(ProofReader.TooShort.selector));
+            proofs.check(c.program, c.chain, c.given, c.proof);
+        }
+    }
+
+    function test_ElementsThatAreNotCanonicalAreRefusedByName() public {
+        Case memory c = _linked("linear");
+        // p for the first coefficient of the first element, behind the root.
+        (c.proof[32], c.proof[33], c.proof[34], c.proof[35]) = (0x01, 0x00, 0x00, 0x7f);
+        vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
+        proofs.check(c.program, c.chain, c.given, c.proof);
+    }
+
+    function test_ProgramsAreNamedByTheirBytes() public {
+        bytes memory program = new bytes(50_001);
+        for (uint256 i = 0; i < program.length; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            program[i] = bytes1(uint8(i * 7 + i / 251));
+        }
+        Loaded loaded = new Loaded();
+        bytes32 digest = loaded.add(program);
+        assertEq(digest, keccak256(program));
+        assertEq(keccak256(loaded.read(digest)), keccak256(bytes.concat(program, bytes32(0))));
+        assertEq(loaded.add(program), digest);
+        assertTrue(loaded.has(digest) && !loaded.has(0), "there, and not there");
+        vm.expectRevert(abi.encodeWithSelector(Programs.NoProgram.selector, bytes32(0)));
+        loaded.read(0);
+        vm.expectRevert(abi.encodeWithSelector(Programs.NotAProgram.selector));
+        loaded.add("");
+    }
+
+    function test_WhatHasNoRoomForItsCodeIsRefusedByName() public {
+        bytes memory program = new bytes(20_000);
+        Loaded loaded = new Loaded();
+        vm.expectRevert(abi.encodeWithSelector(Programs.NotStored.selector));
+        // A byte of code takes 200 gas.
+        loaded.add{gas: 1_500_000}(program);
+        assertEq(loaded.add(program), keccak256(program));
+    }
+
+    function test_OtherInstructionsAreRefusedByName() public {
+        // One register, no constants, nothing given.
+        bytes memory head = hex"0001000000000a000000";
+        uint8[4] memory others = [9, 15, 38, 255];
+        for (uint256 i = 0; i < others.length; ++i) {
+            bytes32 program = proofs.add(bytes.concat(head, bytes1(others[i]), bytes6(0)));
+            vm.expectRevert(
+                abi.encodeWithSelector(Machine.NoInstruction.selector, uint256(others[i]))
+            );
+            proofs.check(program, 0, "", "");
+        }
+    }
+
+    function test_KnownValuesThatDifferAreRefusedByName() public {
+        // The constants 0 and 1, of which both must be equal; then an instruction that there is not.
+        bytes memory head = hex"00020002000010000000";
+        bytes memory constants = bytes.concat(bytes20(0), bytes20(hex"01"));
+        bytes32 program = proofs.add(bytes.concat(head, hex"2400000001ff", constants));
+        vm.expectRevert(abi.encodeWithSelector(Machine.KnownValuesDiffer.selector));
+        proofs.check(program, 0, "", "");
+        program = proofs.add(bytes.concat(head, hex"2400010001ff", constants));
+        vm.expectRevert(abi.encodeWithSelector(Machine.NoInstruction.selector, 255));
+        proofs.check(program, 0, "", "");
+    }
+
+    function test_NumbersThatAreNoShapeAreRefusedByName() public {
+        bytes memory none = new bytes(40);
+        assertEq(openings.shapeOf(none).vectors.length, 0);
+        for (uint256 i = 0; i < 2; ++i) {
+            none = i == 0 ? new bytes(39) : new bytes(41);
+            vm.expectRevert(abi.encodeWithSelector(Openings.NoShape.selector));
+            openings.shapeOf(none);
+        }
+    }
+
+    function _accept(string memory name) private {
+        string memory json = _read(name);
+        Case memory c = _linked(name);
+        bytes memory data =
+            abi.encodeCall(PrivateProofs.check, (c.program, c.chain, c.given, c.proof));
+        uint256 start = gasleft();
+        (bool done,) = address(proofs).staticcall(data);
+        uint256 used = start - gasleft();
+        assertTrue(done, name);
+        emit Gas(name, c.proof.length, _calldataGas(data), used);
+        bytes memory program = files.parseJsonBytes(json, ".program");
+        emit Gas("program", program.length, 0, 0);
+    }
+
+    /// @dev That changes of the bytes which the Rust code rejects are rejected, every so many of them.
+    function _reject(string memory name, uint256 step) private {
+        string memory json = _read(name);
+        Case memory c = _linked(name);
+        uint256[] memory places = files.parseJsonUintArray(json, ".places");
+        for (uint256 i = 0; i < places.length; i += step) {
+            c.proof[places[i]] ^= 0x01;
+            assertTrue(!_accepted(c), "a byte of the proof");
+            c.proof[places[i]] ^= 0x01;
+        }
+        assertTrue(_accepted(c), "the proof as it was");
+        bytes32 before = 0;
+        for (uint256 i = 0; i < files.parseJsonUint(json, ".links"); ++i) {
+            before = _rejectLink(json, i, before, step);
+        }
+    }
+
+    function _rejectLink(string memory json, uint256 number, bytes32 before, uint256 step)
+        private
+        returns (bytes32 chain)
+    {
+        string memory key = _link(number);
+        bytes32 program = proofs.add(files.parseJsonBytes(json, string.concat(key, "Program")));
+        bytes memory given = files.parseJsonBytes(json, string.concat(key, "Given"));
+        bytes memory opening = files.parseJsonBytes(json, string.concat(key, "Opening"));
+        uint256[] memory places = files.parseJsonUintArray(json, string.concat(key, "Places"));
+        for (uint256 i = 0; i < places.length; i += step) {
+            opening[places[i]] ^= 0x01;
+            assertTrue(!_links(program, before, given, opening), "a byte of a link's opening");
+            opening[places[i]] ^= 0x01;
+        }
+        places = files.parseJsonUintArray(json, string.concat(key, "GivenPlaces"));
+        for (uint256 i = 0; i < places.length; ++i) {
+            given[places[i]] ^= 0x01;
+            assertTrue(!_links(program, before, given, opening), "a byte of a link");
+            given[places[i]] ^= 0x01;
+        }
+        assertTrue(_links(program, before, given, opening), "the link as it was");
+        return proofs.chainOf(program, before);
+    }
+
+    function _links(bytes32 program, bytes32 before, bytes memory given, bytes memory opening)
+        private
+        returns (bool)
+    {
+        try proofs.link(program, before, given, opening) returns (bytes32, bytes32) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    function _accepted(Case memory c) private view returns (bool) {
+        try proofs.check(c.program, c.chain, c.given, c.proof) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    /// @dev A case whose programs are stored and whose links are checked.
+    function _linked(string memory name) private returns (Case memory c) {
+        string memory json = _read(name);
+        c = _case(json);
+        c.program = proofs.add(files.parseJsonBytes(json, ".program"));
+        for (uint256 i = 0; i < files.parseJsonUint(json, ".links"); ++i) {
+            string memory key = _link(i);
+            bytes32 program = proofs.add(files.parseJsonBytes(json, string.concat(key, "Program")));
+            bytes memory given = files.parseJsonBytes(json, string.concat(key, "Given"));
+            bytes memory opening = files.parseJsonBytes(json, string.concat(key, "Opening"));
+            bytes memory data =
+                abi.encodeCall(PrivateProofs.link, (program, c.chain, given, opening));
+            uint256 start = gasleft();
+            (bool done, bytes memory found) = address(proofs).call(data);
+            uint256 used = start - gasleft();
+            assertTrue(done, "a link");
+            emit Gas("link", opening.length, _calldataGas(data), used);
+            bytes32 commitment;
+            (c.chain, commitment) = abi.decode(found, (bytes32, bytes32));
+            assertTrue(proofs.linked(c.chain, commitment), "kept");
+        }
+    }
+
+    function _case(string memory json) private pure returns (Case memory c) {
+        c.given = files.parseJsonBytes(json, ".given");
+        c.proof = files.parseJsonBytes(json, ".proof");
+    }
+
+    function _link(uint256 number) private pure returns (string memory) {
+        return number == 0 ? ".link0" : ".link1";
+    }
+
+    function _read(string memory name) private view returns (string memory) {
+        return read(string.concat("programs/", name));
+    }
+
+    function _calldataGas(bytes memory data) private pure returns (uint256 sum) {
+        for (uint256 i = 0; i < data.length; ++i) {
+            sum += data[i] == 0 ? 4 : 16;
+        }
+    }
+}
+
+/// @dev Programs with a way to read them.
+contract Loaded is Programs {
+    function read(bytes32 digest) external view returns (bytes memory) {
+        return load(digest);
+    }
+}
