@@ -29,13 +29,14 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.proving.base import CompileRequest, Evaluator
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.inputs import check_calibration
-from inferproof.proving.sumcheck.compile import refusal
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.parameters import hide_weights
+from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.proving.sumcheck.precision import MARGIN
+from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 
 SYSTEM = "sumcheck"
@@ -79,7 +80,7 @@ def _planned(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
     try:
         told = json.loads(native.security(encode_graph(graph), "default", mode))
     except native.NativeError as error:
-        raise refusal(error, mode) from error
+        raise refusal(error, mode, graph, read_program(loaded, ()).steps) from error
     return {
         "outcome": "planned",
         "nodes": len(graph.nodes),
