@@ -11,7 +11,7 @@
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model
-# make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting"
+# make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting", MODE=private
 # make zoo      train the three models again
 
 PY := .venv/bin/python
@@ -98,7 +98,7 @@ bench: bootstrap
 corpus: bootstrap
 	@scripts/bootstrap.sh corpus "$(FAMILIES)"
 	@.tools/corpus/bin/python tests/corpus/make.py .tools/corpus/models $(FAMILIES)
-	@$(PY) tests/corpus/run.py .tools/corpus/models $(FAMILIES) --jobs $(or $(JOBS),1)
+	@$(PY) tests/corpus/run.py .tools/corpus/models $(FAMILIES) --jobs $(or $(JOBS),1) --mode $(or $(MODE),clear)
 
 zoo: bootstrap
 	@$(PY) -m zoo.train_all

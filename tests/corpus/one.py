@@ -1,11 +1,16 @@
 """One model of the corpus: compile it, prove rows, verify, compare. A process for each.
 
-python tests/corpus/one.py MODEL.onnx ROWS.npz      prints one JSON object
+    python tests/corpus/one.py MODEL.onnx ROWS.npz [--mode MODE] [--plan]
+
+prints one JSON object. With --plan the model gets no key and no proof: whether the mode takes it,
+and in what time, is all that is asked.
 """
 
+import argparse
 import json
+import os
+import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from inferproof.app.openings import local_system
 from inferproof.errors import InferproofError
 from inferproof.inference.preprocess import Features, Preprocessing
 from inferproof.inference.preprocess.features import sample_tensors
@@ -22,19 +28,29 @@ from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.proving.base import CompileRequest, Evaluator
 from inferproof.proving.execution import ProveRequest, prove
-from inferproof.proving.registry import get_system
+from inferproof.proving.inputs import check_calibration
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.lower.compile import choices, lower
+from inferproof.proving.sumcheck.lower.parameters import hide_weights
+from inferproof.proving.sumcheck.lower.program import read_program
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
+from inferproof.proving.sumcheck.precision import MARGIN
+from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 
 SYSTEM = "sumcheck"
 CALIBRATED, JUDGED, PROVEN = 128, 64, 3
 """Rows at most: to calibrate on, to be judged by, to prove."""
-COMPILE_S = 600.0
+MEMORY = 8 * 2**30
+"""Bytes of address space that this process may take, and the one that compiles."""
 
 Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 
 
-def main(model: Path, rows: Path) -> None:
+def main(model: Path, rows: Path, mode: str, plan: bool) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with np.load(rows, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     try:
@@ -43,32 +59,67 @@ def main(model: Path, rows: Path) -> None:
         print(json.dumps({"outcome": "unrunnable", "why": str(error)[:300]}))
         return
     try:
-        found = _tried(model, arrays)
+        found = _planned(model, arrays, mode) if plan else _tried(model, arrays, mode)
     except InferproofError as error:
         found = {"outcome": "refused", "reason": error.code, "why": error.message}
     print(json.dumps(found))
 
 
-def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
+def _planned(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
+    """What a key of the model would be like. Raises: as compiling it, but for what commitments and
+    proofs themselves fail of."""
+    loaded, native = load_model(model), library()
+    samples = check_calibration(loaded.inputs, _tensors(loaded, _split(arrays)[0]))
+    typed = {spec.name: samples[spec.name].astype(spec.dtype) for spec in loaded.inputs}
+    began = time.perf_counter()
+    lowering = lower(loaded, typed, choices(None, MARGIN))
+    lowered = time.perf_counter()
+    graph = lowering.graph
+    if mode == PRIVATE:
+        graph = hide_weights(graph, lowering.weights).graph
+    try:
+        told = json.loads(native.security(encode_graph(graph), "default", mode))
+    except native.NativeError as error:
+        raise refusal(error, mode, graph, read_program(loaded, ()).steps) from error
+    return {
+        "outcome": "planned",
+        "nodes": len(graph.nodes),
+        "bits": told["provable_bits"],
+        "lower_s": round(lowered - began, 2),
+        "plan_s": round(time.perf_counter() - lowered, 3),
+    }
+
+
+def _split(arrays: Rows) -> tuple[Rows, Rows]:
+    """Rows to calibrate on, and rows to be judged by."""
     count = len(next(iter(arrays.values())))
     judged = min(count // 2, JUDGED)
     calibration = {name: array[: count - judged][:CALIBRATED] for name, array in arrays.items()}
-    rows = {name: array[count - judged :] for name, array in arrays.items()}
-    system, loaded = get_system(SYSTEM), load_model(model)
-    tensors = {name: array[:judged] for name, array in _tensors(loaded, rows).items()}
+    return calibration, {name: array[count - judged :] for name, array in arrays.items()}
+
+
+def _tried(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
+    calibration, rows = _split(arrays)
+    judged = len(next(iter(rows.values())))
+    loaded = load_model(model)
+    tensors = _tensors(loaded, rows)
     with tempfile.TemporaryDirectory(prefix="inferproof-corpus-") as scratch:
+        # Openings are counted there, and not in the records of whoever runs this.
+        os.environ["INFERPROOF_HOME"] = str(Path(scratch) / "home")
         folder = Path(scratch) / "compiled"
-        done = system.compile(CompileRequest(loaded, _tensors(loaded, calibration), folder))
-        assert isinstance(system, Evaluator)
-        shapes = {spec.name: spec.shape for spec in system.verifier(folder).inputs}
-        proofs = []
-        for place in range(min(PROVEN, judged)):
-            sample = {name: tensors[name][place].reshape(shapes[name]) for name in shapes}
-            job = Digest(bytes([place + 1]) * 32)
-            request = ProveRequest(folder, sample, job, ZERO_ADDRESS, bytes(32))
-            # It verifies the proof too, and raises where it does not.
-            proofs.append(prove(system, request))
-        agreement, error = _compared(model, rows, system.evaluate(folder, tensors))
+        with local_system(SYSTEM) as system:
+            request = CompileRequest(loaded, _tensors(loaded, calibration), folder, mode=mode)
+            done = system.compile(request)
+            assert isinstance(system, Evaluator)
+            shapes = {spec.name: spec.shape for spec in system.verifier(folder).inputs}
+            proofs = []
+            for place in range(min(PROVEN, judged)):
+                sample = {name: tensors[name][place].reshape(shapes[name]) for name in shapes}
+                job = Digest(bytes([place + 1]) * 32)
+                asked = ProveRequest(folder, sample, job, ZERO_ADDRESS, bytes(32))
+                # It verifies the proof too, and raises where it does not.
+                proofs.append(prove(system, asked))
+            agreement, error = _compared(model, rows, system.evaluate(folder, tensors))
         return {
             "outcome": "proven",
             "parameters": done.parameters,
@@ -76,6 +127,7 @@ def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
             "prove_ms": round(1e3 * statistics.median(p.prove_s for p in proofs), 2),
             "verify_ms": round(1e3 * statistics.median(p.verify_s for p in proofs), 2),
             "proof_bytes": len(proofs[-1].file),
+            "peak_mb": round(max(done.peak_mb, *(p.peak_mb for p in proofs))),
             "plain_ms": round(_plain_ms(model, rows), 4),
             "agreement": agreement,
             "error": error,
@@ -185,4 +237,9 @@ def _plain_ms(model: Path, rows: Rows) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("model", type=Path)
+    given.add_argument("rows", type=Path)
+    given.add_argument("--mode", choices=MODES, default=CLEAR)
+    given.add_argument("--plan", action="store_true")
+    main(**vars(given.parse_args()))

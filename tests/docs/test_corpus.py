@@ -1,7 +1,6 @@
 """The page of the corpus is that of its results, and what counts as a regression."""
 
 import importlib.util
-import json
 from pathlib import Path
 from types import ModuleType
 
@@ -24,13 +23,35 @@ def run() -> ModuleType:
 
 
 def test_the_page_is_that_of_the_results(run: ModuleType) -> None:
-    results = json.loads((ROOT / "tests/corpus/results.json").read_text())
-    assert (ROOT / "docs/reference/corpus.md").read_text() == run.page(results)
+    page = run.page(run.read("clear"), run.read("private"))
+    assert (ROOT / "docs/reference/corpus.md").read_text() == page
 
 
-def test_nothing_crashes_or_outlives_its_time() -> None:
-    results = json.loads((ROOT / "tests/corpus/results.json").read_text())
-    assert {one["outcome"] for one in results.values()} <= {"proven", "refused"}
+@pytest.mark.parametrize("mode", ["clear", "private"])
+def test_nothing_crashes_or_outlives_its_time(run: ModuleType, mode: str) -> None:
+    assert {one["outcome"] for one in run.read(mode).values()} <= {"proven", "refused"}
+
+
+def test_the_private_mode_stands_beside_the_other_where_it_was_tried(run: ModuleType) -> None:
+    costs = {"verify_ms": 2.0, "proof_bytes": 3000, "plain_ms": 0.5, "error": None}
+    results = {"a.one": PROVEN | costs, "a.two": PROVEN | costs, "a.three": REFUSED}
+    private = {"a.one": PROVEN | costs | {"prove_ms": 7.0}, "a.two": REFUSED}
+    alone, beside = (run.page(results, each).splitlines() for each in ({}, private))
+    assert "| one | 1 | 2 | 3 | 2 × | 100.0% | |" in alone
+    assert "| three | refused: no | | | | | |" in alone
+    assert "| one | 1 | 2 | 3 | 2 × | 100.0% | | 7 | 2 | 3 |" in beside
+    assert "| two | 1 | 2 | 3 | 2 × | 100.0% | | refused: no | | |" in beside
+    assert "| three | refused: no | | | | | | | | |" in beside
+    assert "| all | 3 | 2 (67%) | 100.00% | 1.00 | 2 × | 1 (50%) | 7.00 | 3 |" in beside
+
+
+def test_families_are_tried_in_turn_the_smallest_models_first(
+    run: ModuleType, tmp_path: Path
+) -> None:
+    for name, size in (("a.large", 9), ("a.small", 2), ("b.large", 5), ("b.small", 4)):
+        (tmp_path / f"{name}.onnx").write_bytes(bytes(size))
+    names = [path.stem for path in run.in_turn(tmp_path.glob("*.onnx"))]
+    assert names == ["a.small", "b.small", "a.large", "b.large"]
 
 
 def test_what_is_refused_now_and_was_proven_is_a_regression(run: ModuleType) -> None:

@@ -63,7 +63,7 @@ def view_chains(views: int = 4_000, divisions: int = 4_000) -> g.Graph:
     return _graph(nodes, left)
 
 
-def consumers(count: int = 8_000) -> g.Graph:
+def consumers(count: int = 32_000) -> g.Graph:
     """Rescalings one of another: who reads each was searched for among all nodes."""
     nodes = [LINEAR]
     for _ in range(count):

@@ -21,9 +21,9 @@ pub enum Visibility {
     Private,
 }
 
-/// A graph that the committed mode does not take.
+/// A graph whose results cannot all be committed to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("node {node} ({operator}) cannot be proven in the committed mode: {why}")]
+#[error("node {node} ({operator}) of the integer graph cannot be hidden: {why}")]
 pub struct Unsupported {
     /// Number of the node.
     pub node: usize,

@@ -233,7 +233,7 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
     assert_eq!(
         refused.to_string(),
-        "node 0 (ArgMax) cannot be proven in the committed mode: its operands differ by 2^29 or more"
+        "node 0 (ArgMax) of the integer graph cannot be hidden: its operands differ by 2^29 or more"
     );
 
     let mut b = Builder::new(1);

@@ -35,11 +35,11 @@ pub enum KeyError {
     /// Only the private mode commits to parameters.
     #[error("the graph has parameters, which only the private mode commits to")]
     Parameters,
-    /// The committed mode does not cover the graph.
+    /// Not all results of the graph can be committed to.
     #[error(transparent)]
     Unsupported(Unsupported),
-    /// Proofs of the committed mode are too costly to check.
-    #[error("the graph takes its verifier too much in the committed mode")]
+    /// Proofs that hide results are too costly to check.
+    #[error("the graph takes its verifier too much where its results are hidden")]
     Work,
     /// The lookups cannot be argued about.
     #[error("{0}")]

@@ -138,12 +138,12 @@ fn rescalings(count: usize) -> Parts {
 
 #[test]
 fn planning_ends_with_the_lookups_that_can_be_argued_about() {
-    assert_eq!(refusal(rescalings(1 << 10)), None);
+    assert_eq!(refusal(rescalings(1 << 13)), None);
     let error = refusal(rescalings(60_000));
     let Some(KeyError::Lookups(lookup::Error::Count { lookups, tables })) = error else {
         panic!("{error:?}");
     };
-    assert!((4097..4110).contains(&lookups), "{lookups}");
+    assert!((16_385..16_400).contains(&lookups), "{lookups}");
     assert!(tables < 10, "{tables}");
 }
 

@@ -80,6 +80,11 @@ impl From<KeyError> for Failure {
                 ("what", refused.what.as_str().into()),
                 ("limit", refused.limit.into()),
             ])),
+            KeyError::Unsupported(refused) => failure.with(Facts::from([
+                ("node", refused.node.into()),
+                ("operator", refused.operator.into()),
+                ("why", refused.why.as_str().into()),
+            ])),
             _ => failure,
         }
     }

@@ -232,7 +232,7 @@ def test_costly_keys_are_refused_before_they_cost(fine, costly):
         native.security(encode_graph(costly), "default", COMMITTED)
     assert caught.value.args == (
         "KEY_WORK",
-        "the graph takes its verifier too much in the committed mode",
+        "the graph takes its verifier too much where its results are hidden",
     )
 
 
@@ -243,7 +243,7 @@ def test_a_strangers_costly_bundle_is_refused(sumcheck_system, sumcheck_compiled
     parts = replace(bundle.parts, verifying_key=verifying_key_digest(key))
     message = (
         "the circuit's settings are not those of a sound circuit: the graph takes its verifier too "
-        "much in the committed mode"
+        "much where its results are hidden"
     )
     with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
         read_facts(replace(bundle, verifying_key=key, parts=parts))

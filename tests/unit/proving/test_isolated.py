@@ -92,15 +92,15 @@ def test_an_honest_proof_is_checked_with_little_memory(tight, proved):
 
 NOT_SOUND = "the circuit's settings are not those of a sound circuit: "
 NOT_WELL_FORMED = NOT_SOUND + "the graph of the verifying key is not well formed: the integer graph"
-TOO_MUCH = NOT_SOUND + "the graph takes its verifier too much in the committed mode"
+TOO_MUCH = NOT_SOUND + "the graph takes its verifier too much where its results are hidden"
 NO_PIN = NOT_SOUND + "the verifying key is malformed"
 COSTLY = ": checking a proof under it would take too much memory or time"
 VALUES = f"the verifying key makes its checker keep 83886082 values, the limit is 67108864{COSTLY}"
-LOOKUPS = NOT_SOUND + "{} lookups in {} tables; 1 to 4096 in 1 to 1024 are possible"
+LOOKUPS = NOT_SOUND + "{} lookups in {} tables; 1 to 16384 in 1 to 1024 are possible"
 ELEMENTS = NOT_WELL_FORMED + " has {} elements; 0 to 134217728 are allowed"
 HOSTILE = [
     (hostile.view_chains, NO_PIN, TOO_MUCH),
-    (hostile.consumers, NO_PIN, LOOKUPS.format(4097, 1)),
+    (hostile.consumers, NO_PIN, LOOKUPS.format(16385, 1)),
     (hostile.one_operand, NO_PIN, TOO_MUCH),
     (hostile.tables, NO_PIN, TOO_MUCH),
     (hostile.maps, ELEMENTS.format(4_000 * 2**16 + 2), ELEMENTS.format(4_000 * 2**16 + 2)),

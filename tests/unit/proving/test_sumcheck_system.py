@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_keys import consumers
 from native_module import natively_proven
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, save
@@ -28,10 +29,11 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
-from inferproof.proving.sumcheck.compile import refusal
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
+from inferproof.proving.sumcheck.lower.program import Step
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE
+from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 from inferproof.types.proof import Visibility
@@ -162,7 +164,16 @@ def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_committed_mod
             assert place.values[0] == np.argmax(sample["x"] @ weights)
 
 
-def test_a_graph_that_the_committed_mode_does_not_cover_is_refused():
+def refused(graph, mode, steps=()):
+    """What is said of a graph that the mode does not take, of a model with these steps."""
+    native = door.library()
+    with pytest.raises(native.NativeError) as failed:
+        native.security(encode_graph(graph), "default", mode)
+    return refusal(failed.value, mode, graph, steps)
+
+
+@pytest.mark.parametrize("mode", [COMMITTED, PRIVATE])
+def test_a_graph_that_modes_which_hide_do_not_cover_is_refused_by_its_node(mode):
     """No model of the corpus is: divisors are not as large as this one."""
     graph = g.Graph(
         inputs=(g.Input((1, 2), -9, 9),),
@@ -170,20 +181,43 @@ def test_a_graph_that_the_committed_mode_does_not_cover_is_refused():
         constants=(),
         nodes=(
             g.Node(g.Linear(0, g.NONE), (0,), (1, 2), 1, 2**28 + 1),
-            g.Node(g.Divide(1), (0, 1), (1, 2), -9, 9),
+            g.Node(g.Divide(1), (0, 1), (1, 2), -9, 9, step=5),
         ),
         outputs=(2,),
     )
-    native = door.library()
+    start = f"proof system sumcheck cannot prove this model in mode {mode}: "
+    end = "cannot be hidden: its products are too large for the field; try mode clear"
+    with rejects(
+        Reason.MODE_UNSUPPORTED,
+        f"{start}node 1 (Divide) of the integer graph {end}",
+        kind=ModelRejected,
+    ):
+        raise refused(graph, mode)
+    steps = [Step("sum", "Gemm", (), (), index=4), Step("share", "Div", (), (), index=5)]
+    with rejects(
+        Reason.MODE_UNSUPPORTED,
+        f"{start}node 'share' (Div) takes a Divide that {end}",
+        kind=ModelRejected,
+    ):
+        raise refused(graph, mode, steps)
+    door.library().security(encode_graph(graph), "default", "clear")
+
+
+@pytest.mark.parametrize("mode", [COMMITTED, PRIVATE])
+def test_a_graph_with_too_many_lookups_is_refused_by_the_node_that_makes_most_of_it(mode):
+    """No model of the corpus is: the one with most needs 11,509."""
+    door.library().security(encode_graph(consumers(12_000)), "default", mode)
+    graph = consumers(2**14 + 1)
+    nodes = tuple(replace(node, step=int(number > 1)) for number, node in enumerate(graph.nodes))
+    graph = replace(graph, nodes=nodes)
+    steps = [Step("first", "Gemm", (), (), index=0), Step("all", "Scan", (), (), index=1)]
     message = (
-        "proof system sumcheck cannot prove this model in mode committed: node 1 (Divide) cannot "
-        "be proven in the committed mode: its products are too large for the field; try mode clear"
+        f"proof system sumcheck cannot prove this model in mode {mode}: 16385 lookups in 1 tables; "
+        "1 to 16384 in 1 to 1024 are possible; 16384 of 16386 nodes of the integer graph are made "
+        "for node 'all' (Scan); try mode clear"
     )
-    with pytest.raises(native.NativeError) as failed:
-        native.security(encode_graph(graph), "default", "committed")
     with rejects(Reason.MODE_UNSUPPORTED, message, kind=ModelRejected):
-        raise refusal(failed.value, "committed")
-    native.security(encode_graph(graph), "default", "clear")
+        raise refused(graph, mode, steps)
 
 
 def test_the_conservative_profile_is_another_model_with_longer_proofs(

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 class NativeError(Exception):
-    """A failure. `args` are a stable code and a message, and for a graph that is not well formed or
-    a key that would cost too much the facts in the message, by name."""
+    """A failure. `args` are a stable code and a message, and for a graph that is not well formed, a
+    key that would cost too much or a node that no proof can hide the facts in the message, by
+    name."""
 
 def build() -> str:
     """The set of instructions this build uses: portable, avx2 or avx512."""

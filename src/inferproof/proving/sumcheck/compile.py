@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InferproofError, ModelRejected, Reason, Unavailable
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.load import from_head
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import preprocessing_digest
@@ -28,7 +28,7 @@ from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.keys import MadeKey, make_key
-from inferproof.proving.sumcheck.library import graph_rejection, library
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
     PARAMETERS,
@@ -39,10 +39,12 @@ from inferproof.proving.sumcheck.loaded import (
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
+from inferproof.proving.sumcheck.lower.program import read_program
+from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.notes import falls_short, notes, private_notes, where
 from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
+from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.layer import QuantisedLayer, weakest
@@ -52,15 +54,6 @@ from inferproof.types.tensor import Tensors
 TRIALS = 5
 TRIAL_SECONDS = 1.0
 """Proofs that are made to measure what one costs, at most, and after how long no further one."""
-_NOT_COMMITTED = (
-    "KEY_UNSUPPORTED",
-    "KEY_UNREAD",
-    "KEY_WORK",
-    "KEY_LOOKUPS",
-    "KEY_COLUMNS",
-    "KEY_RANGES",
-)
-"""Why the other modes refuse a graph that clear takes: none of the weights' fault."""
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
@@ -169,7 +162,8 @@ def _commit(
         graph = encode_graph(held.graph)
         made = make_key(graph, weights, held.parameters, args["profile"], mode, ranges)
     except library().NativeError as error:
-        raise refusal(error, mode) from error
+        steps = read_program(model, ()).steps
+        raise refusal(error, mode, held.graph, steps) from error
     bundle = _bundle(args, model, lowering, made)
     size = size_in_memory(bundle, weights.size + held.parameters.size)
     return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
@@ -181,19 +175,6 @@ def _held(lowering: Lowering, mode: str) -> Hidden:
     if mode == PRIVATE:
         return hide_weights(lowering.graph, lowering.weights)
     return Hidden(lowering.graph, lowering.weights, np.zeros(0, dtype=np.int32))
-
-
-def refusal(error: Exception, mode: str) -> InferproofError:
-    """What is said of a native failure to make a key in a mode."""
-    code, message = error.args[:2]
-    if code == "PANIC":
-        return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
-    refused = graph_rejection(error)
-    if refused is not None:
-        return refused
-    if mode != CLEAR and code in _NOT_COMMITTED:
-        return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=message)
-    return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
 
 
 def _bundle(

@@ -77,12 +77,14 @@ def library() -> Native:
 
 
 def graph_rejection(failure: Exception) -> ArtifactRejected | None:
-    """The reason that the native module refuses a graph or a key for, where it tells the facts.
+    """The reason that the native module refuses a graph or a key for, where it is one of ours.
 
-    They are those of GRAPH_ reasons and of KEY_TOO_COSTLY.
+    Those are GRAPH_ reasons and KEY_TOO_COSTLY.
     """
     code, _message, *facts = failure.args
-    return ArtifactRejected(Reason[code], **facts[0]) if facts else None
+    if not facts or code not in Reason.__members__:
+        return None
+    return ArtifactRejected(Reason[code], **facts[0])
 
 
 def _load() -> "ModuleType":
