@@ -10,7 +10,8 @@
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
-# make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model
+# make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model;
+#               SHAPE_SECONDS=1200 for random shapes in the private mode, taken up by the next run
 # make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting", MODE=private
 # make zoo      train the three models again
 
@@ -94,6 +95,7 @@ soak: bootstrap
 bench: bootstrap
 	@$(PY) bench/run.py $(if $(PEERS),--peers '$(PEERS)') \
 	  $(if $(PEER_SECONDS),--peer-seconds $(PEER_SECONDS)) $(if $(PEER_GB),--peer-gb $(PEER_GB))
+	@$(PY) -m bench.shapes $(if $(SHAPE_SECONDS),--seconds $(SHAPE_SECONDS)) || test $$? -eq 2
 
 corpus: bootstrap
 	@scripts/bootstrap.sh corpus "$(FAMILIES)"

@@ -57,7 +57,7 @@ def lenet(work: Path) -> NativeModel:
     value = net.add("Flatten", [net.pool(value)])
     value = net.relu(net.dense(value, 400, 120))
     value = net.relu(net.dense(value, 120, 84))
-    return _save(net, net.dense(value, 84, 10), _uniform(net.shape), work)
+    return save(net, net.dense(value, 84, 10), uniform(net.shape), work)
 
 
 def depthwise_cnn(work: Path) -> NativeModel:
@@ -73,7 +73,7 @@ def depthwise_cnn(work: Path) -> NativeModel:
         value = net.conv(value, before, after, 1)
         value = net.relu6(net.normalised(value, after))
     value = net.add("Flatten", [net.add("GlobalAveragePool", [value])])
-    return _save(net, net.dense(value, 512, 10), _uniform(net.shape), work)
+    return save(net, net.dense(value, 512, 10), uniform(net.shape), work)
 
 
 def transformer(work: Path) -> NativeModel:
@@ -81,7 +81,7 @@ def transformer(work: Path) -> NativeModel:
     net = Net("transformer-64x64", "x", (1, 64, 64))
     value = net.block("x", 64, 64, heads=4)
     value = net.dense3(net.layer_norm(value, 64), 64, 64)
-    return _save(net, value, _normal(net.shape), work)
+    return save(net, value, normal(net.shape), work)
 
 
 def nanogpt(work: Path) -> NativeModel:
@@ -92,7 +92,7 @@ def nanogpt(work: Path) -> NativeModel:
     for _ in range(4):
         value = net.block(value, tokens, width, heads=4, causal=True)
     value = net.dense3(net.layer_norm(value, width), width, vocabulary)
-    return _save(net, value, _tokens(net.shape, vocabulary), work)
+    return save(net, value, _tokens(net.shape, vocabulary), work)
 
 
 def minilm(tokens: int, work: Path) -> NativeModel:
@@ -106,7 +106,7 @@ def minilm(tokens: int, work: Path) -> NativeModel:
     value = net.add("ReduceMean", [value, axes], keepdims=0)
     # Few samples: the plain executor, which compiling compares with, takes seconds for each.
     samples = _tokens(net.shape, vocabulary)[SAMPLES - FEW_SAMPLES :]
-    return _save(net, value, samples, work, FEW_SAMPLES)
+    return save(net, value, samples, work, FEW_SAMPLES)
 
 
 class Net:
@@ -119,6 +119,11 @@ class Net:
         self._random = np.random.default_rng(SEED)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+
+    @property
+    def last(self) -> str:
+        """The result of the newest node."""
+        return f"v{len(self._nodes) - 1}"
 
     def add(self, operator: str, operands: list[str], **attributes: Any) -> str:
         """The result of one more node."""
@@ -216,15 +221,18 @@ class Net:
         heads: int,
         causal: bool = False,
         norm_first: bool = True,
+        hidden: int | None = None,
     ) -> str:
-        """Attention and a feed-forward layer of four times the width, each with its residual."""
+        """Attention and a feed-forward layer of four times the width, or of `hidden`, each with its
+        residual."""
+        inner = hidden or 4 * width
         first = self.layer_norm(value, width) if norm_first else value
         value = self.add("Add", [value, self._attention(first, tokens, width, heads, causal)])
         if not norm_first:
             value = self.layer_norm(value, width)
         second = self.layer_norm(value, width) if norm_first else value
-        hidden = self.add("Gelu", [self.dense3(second, width, 4 * width)])
-        value = self.add("Add", [value, self.dense3(hidden, 4 * width, width)])
+        gelu = self.add("Gelu", [self.dense3(second, width, inner)])
+        value = self.add("Add", [value, self.dense3(gelu, inner, width)])
         return value if norm_first else self.layer_norm(value, width)
 
     def _attention(self, value: str, tokens: int, width: int, heads: int, causal: bool) -> str:
@@ -259,7 +267,8 @@ class Net:
         return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
 
 
-def _save(net: Net, result: str, samples: Array, work: Path, known: int = SAMPLES) -> NativeModel:
+def save(net: Net, result: str, samples: Array, work: Path, known: int = SAMPLES) -> NativeModel:
+    """The net up to a result, with the first samples to calibrate it and the others to prove."""
     path, calibration = work / f"{net.name}.onnx", work / f"{net.name}-calibration.npz"
     onnx.save(net.proto(result), path)
     np.savez(calibration, **{net.given: samples[:known]})
@@ -275,12 +284,14 @@ def _with_fresh(files: BenchModel, fresh: Arrays, work: Path) -> NativeModel:
     return NativeModel(files, path)
 
 
-def _uniform(shape: tuple[int, ...]) -> Array:
+def uniform(shape: tuple[int, ...]) -> Array:
+    """Samples of numbers from 0 to 1."""
     random = np.random.default_rng(SEED + 1)
     return random.uniform(0, 1, (SAMPLES + FRESH, *shape)).astype(np.float32)
 
 
-def _normal(shape: tuple[int, ...]) -> Array:
+def normal(shape: tuple[int, ...]) -> Array:
+    """Samples of normal numbers."""
     random = np.random.default_rng(SEED + 1)
     return random.normal(0, 1, (SAMPLES + FRESH, *shape)).astype(np.float32)
 

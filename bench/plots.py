@@ -199,6 +199,33 @@ def _native_phases(rows: list[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def draw_shapes(
+    points: dict[str, list[tuple[int, float]]],
+    lines: dict[str, list[tuple[int, float]]],
+    goal: float,
+    path: Path,
+) -> None:
+    """Time against weights: of each family its shapes, and the line of its nets of powers of two
+    with what `goal` times that is."""
+    _style()
+    figure, axes = pyplot.subplots(figsize=(8.5, 5.5))
+    for (family, shapes), colour in zip(points.items(), (OURS, "#d98c5f", "#6b8f5a"), strict=True):
+        line = lines[family]
+        if line:
+            weights, times = zip(*line, strict=True)
+            axes.plot(weights, times, color=colour, linewidth=1, marker="_", label=f"{family}, 2^n")
+            above = [goal * each for each in times]
+            axes.fill_between(weights, times, above, color=colour, alpha=0.12, linewidth=0)
+        axes.scatter(*zip(*shapes, strict=True) if shapes else ((), ()), s=20, color=colour)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
+    axes.set_xlabel("weights (logarithmic)")
+    axes.set_ylabel(f"processor time of one private proof (bands: up to {goal:g} ×)")
+    axes.legend(frameon=False, loc="upper left")
+    _save(figure, path)
+
+
 def _rows(count: int) -> dict[str, list[float]]:
     """Where the bars of each peer stand; the first model on top, ours above the peer's."""
     return {

@@ -21,6 +21,7 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from inferproof.app import key_budgets
+from inferproof.app.openings import local_openings
 from inferproof.cli import model, provider
 from inferproof.cli.audit import opened_key
 from inferproof.errors import ArtifactRejected, Reason
@@ -37,6 +38,7 @@ from inferproof.proving.sumcheck.rotation import open_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.rejections import rejects
+from inferproof.testing.tiny import compile_tiny
 from inferproof.types.digest import Digest
 
 pytestmark = pytest.mark.native
@@ -465,3 +467,32 @@ def test_the_auditors_command_says_what_was_compared(
     target.write_bytes(bytes(damaged))
     code, answer = told(*arguments)
     assert (code, answer["reason"]) == (1, "DOCUMENT_CHECKSUM")
+
+
+@pytest.mark.slow
+def test_the_key_that_a_gateway_serves_with_is_opened_there(
+    tmp_path: Path, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "home"))
+    (tmp_path / "key").write_text("0x" + "11" * 32)
+    (tmp_path / "key").chmod(0o600)
+    monkeypatch.setenv("INFERPROOF_GATEWAY_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("INFERPROOF_TOKEN_ADDRESS", "0x" + "22" * 20)
+    card, data = tmp_path / "tiny", tmp_path / "data"
+    with closing(SumcheckSystem(openings=local_openings)) as system:
+        compile_tiny(card, "tiny", system, mode=PRIVATE)
+        bundle = system.verifier(card / "compiled")
+    folder, target = card / "compiled", tmp_path / "opening.json"
+    there = ("--gateway", "--data-dir", data)
+    assert told("provider", "publish", card, folder, "--data-dir", data)[0] == 0
+    assert told("provider", "rotate", folder, *there)[0] == 0
+    (served,) = (path.parent for path in (data / "models").glob(f"*/{PRIVATE_KEY}"))
+    assert told("model", "open", folder, "--out", target, *there)[0] == 0
+    opened = decode_opening(target.read_bytes()).key
+    assert opened == KeyOpening(read_key(served).secret, read_key(served).links)
+    assert parts_of(compare_key(bundle, folder, opened))[COMMITMENT].agrees is True
+    # The folder's own is the key of before the rotation.
+    assert told("model", "open", folder, "--out", target)[0] == 0
+    first = decode_opening(target.read_bytes()).key
+    assert first == KeyOpening(read_key(folder).secret)
+    assert parts_of(compare_key(bundle, folder, first))[COMMITMENT].agrees is True

@@ -28,7 +28,6 @@ use key::{Kind, PrivateKey, Public, RangePart};
 use std::sync::Arc;
 #[cfg(feature = "audit")]
 use transcript::Base;
-use transcript::Transcript;
 use verifier::private::{Commitment, Link};
 #[cfg(feature = "audit")]
 use verifier::private::{Proof, link};
