@@ -27,7 +27,7 @@ use key::WEIGHTS;
 use key::{Kind, PrivateKey, Public, RangePart};
 use std::sync::Arc;
 #[cfg(feature = "audit")]
-use transcript::Base;
+use transcript::{Base, Transcript};
 use verifier::private::{Commitment, Link};
 #[cfg(feature = "audit")]
 use verifier::private::{Proof, link};
