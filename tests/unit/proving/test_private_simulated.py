@@ -5,7 +5,7 @@ random oracle that it has programmed: the second verifier accepts them, as the n
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 from reference.changes import verdict
 from reference.field import Element
 from reference.keys import Tensors
-from reference.private import links
 from reference.private.verifier import PrivateKey
 from reference.reader import Rejected
 from reference.transcript import Transcript
@@ -56,9 +55,14 @@ class Programmed(Transcript):
 
 
 class ProgrammedKey(PrivateKey):
-    """A key whose proofs are checked under such an oracle."""
+    """A key whose link and proofs are checked under such oracles."""
 
+    of_link: Programmed | None = None
     oracle: Programmed
+
+    def transcript(self) -> Transcript:
+        """That of links; before there are oracles, that of the key's pin."""
+        return super().transcript() if self.of_link is None else self.of_link
 
     def begin(
         self, inputs: Tensors, outputs: Tensors, statement: bytes, opened: bytes | None = None
@@ -75,26 +79,17 @@ def answers_of(path: Path) -> Answers:
     return {name: text[name] for name in ("link", "program")}
 
 
-@pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch) -> "Check":
-    def check(vector: Vector, proof: bytes, answers: Answers) -> int:
-        """Answers that are left when link and proof have been accepted. Raises: Rejected."""
-        of_link = Programmed(answers["link"])
-        key = ProgrammedKey(vector.key)
-        key.oracle = Programmed(answers["program"])
-        with monkeypatch.context() as patched:
-            patched.setattr(links, "Transcript", lambda: of_link)
-            key.verify(vector.inputs, vector.outputs, vector.statement, proof)
-        return of_link.left + key.oracle.left
-
-    return check
-
-
-Check = Callable[[Vector, bytes, Answers], int]
+def check(vector: Vector, proof: bytes, answers: Answers) -> int:
+    """Answers that are left when link and proof have been accepted. Raises: Rejected."""
+    key = ProgrammedKey(vector.key)
+    key.of_link = of_link = Programmed(answers["link"])
+    key.oracle = Programmed(answers["program"])
+    key.verify(vector.inputs, vector.outputs, vector.statement, proof)
+    return of_link.left + key.oracle.left
 
 
 @each_vector
-def test_accepts_a_simulated_proof_under_its_oracle(path: Path, check: Check) -> None:
+def test_accepts_a_simulated_proof_under_its_oracle(path: Path) -> None:
     vector = load(path)
     assert check(vector, vector.proof, answers_of(path)) == 0
 
@@ -107,9 +102,7 @@ def test_rejects_a_simulated_proof_under_the_true_oracle(path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "code"), [("link", "LINK_INVALID"), ("program", "OPENING_INVALID")]
 )
-def test_rejects_a_simulated_proof_under_an_oracle_of_another_program(
-    part: str, code: str, check: Check
-) -> None:
+def test_rejects_a_simulated_proof_under_an_oracle_of_another_program(part: str, code: str) -> None:
     vector = load(VECTORS[0])
     other = answers_of(VECTORS[0])
     place = next(place for place, own in enumerate(other[part]) if isinstance(own, int))
@@ -118,7 +111,7 @@ def test_rejects_a_simulated_proof_under_an_oracle_of_another_program(
         check(vector, vector.proof, other)
 
 
-def test_rejects_a_simulated_proof_that_is_changed(check: Check) -> None:
+def test_rejects_a_simulated_proof_that_is_changed() -> None:
     """What the oracle answers does not depend on it, so that only the checks themselves see it."""
     path = VECTORS[0]
     vector = load(path)
