@@ -25,17 +25,20 @@ from inferproof.protocol.commitments import private_input_commitment
 from inferproof.protocol.input_opening import attempts_name, encode_input_opening
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.base import CompileRequest
-from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.execution import ProveRequest, private_executor, prove
 from inferproof.proving.input_attempts import begin_attempts, forget_attempts, take_attempt
 from inferproof.proving.isolated import IsolatedChecker, IsolatedCheckers
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import CHECKER, input_root
 from inferproof.proving.sumcheck.epochs import PrivateModel
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, private_notes
 from inferproof.proving.sumcheck.private_key import read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.rejections import rejects
+from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.verify.proof import check_own_input, verify_proof
 
@@ -242,6 +245,36 @@ def test_other_modes_refuse_a_private_input(
     assert refused.exit_code == 1
     assert message in " ".join(refused.stderr.split())
     assert not (tmp_path / "proof.opening").exists()
+
+
+class Unplanned:
+    """A key whose graph has no plan for private inputs, or that fails otherwise."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def security(self, private_inputs: bool = False) -> str:
+        assert private_inputs
+        raise library().NativeError(self.code, "operation 3: too many keys")
+
+
+def test_compiling_says_where_no_input_can_be_private() -> None:
+    told = private_notes(Unplanned("KEY_UNSUPPORTED"))  # type: ignore[arg-type]
+    assert told == [
+        PRIVATE_NOTE,
+        "the input cannot be private: the model has no plan for it: operation 3: too many keys",
+    ]
+    with pytest.raises(library().NativeError):
+        private_notes(Unplanned("PANIC"))  # type: ignore[arg-type]
+
+
+def test_a_system_without_private_inputs_proves_none() -> None:
+    with rejects(
+        Reason.PRIVATE_INPUT_UNSUPPORTED,
+        "the input cannot be private: proof system toy has none",
+        kind=RequestRejected,
+    ):
+        private_executor(ToySystem(ACKNOWLEDGEMENT))
 
 
 # -- what a verifier is given -------------------------------------------------------------------
