@@ -89,7 +89,8 @@ def _shape(family: str, weights: float, random: np.random.Generator) -> Shape:
         ratio = random.uniform(2, 5)
         width = HEADS * max(1, round(math.sqrt(weights / (4 + 2 * ratio)) / HEADS))
         return Shape(family, (width, max(1, round(ratio * width))))
-    parts = random.uniform(0.4, 2.5, random.integers(3, 6))
+    # Of convolutions results cost more than weights, so that all have as many layers.
+    parts = random.uniform(0.4, 2.5, 3 if family == CONVOLUTION else random.integers(3, 6))
     pairs = sum(before * after for before, after in itertools.pairwise(parts))
     each = 9 if family == CONVOLUTION else 1
     unit = math.sqrt(weights / each / pairs)
