@@ -88,6 +88,7 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
                     Kind::Proofs => assert_eq!(count, proofs),
                     // Not more than public ones, and as many as there are in a vector for few.
                     Kind::PrivateInputs => assert!((16..=proofs).contains(&count)),
+                    Kind::Ranges(_) => assert_eq!(count, 1),
                 }
                 assert_eq!(key.openings_of(kind), count);
                 let served = vector.shape().served(key::WEIGHTS).unwrap();
