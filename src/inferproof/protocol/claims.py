@@ -46,8 +46,8 @@ def proven_sentence(assurance: Assurance, parts: ModelParts, *, private_input: b
     )
 
 
-def assurance_of(bundle: VerifierBundle) -> Assurance:
-    """The assurance that a verified proof of this model gives.
+def assurance_of(bundle: VerifierBundle, *, private_input: bool = False) -> Assurance:
+    """The assurance that a verified proof of this model gives, about a private input or not.
 
     A system that is not known to prove the execution gives commitment, whatever its name says. One
     mode hides the weights, which the verifying key names (`proof_mode`).
@@ -55,7 +55,8 @@ def assurance_of(bundle: VerifierBundle) -> Assurance:
     system = bundle.parts.proof_system
     if system not in PROVES_EXECUTION:
         return Assurance.COMMITMENT
-    return assurance_in(mode_in(bundle.verifying_key) if system == proof_mode.SYSTEM else None)
+    mode = mode_in(bundle.verifying_key) if system == proof_mode.SYSTEM else None
+    return assurance_in(mode, private_input=private_input)
 
 
 def strongest_assurance(proof_system: str) -> Assurance:

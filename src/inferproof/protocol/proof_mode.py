@@ -43,9 +43,13 @@ def evidence_complete() -> bool:
     return _evidence()
 
 
-def assurance_in(mode: str | None) -> Assurance:
-    """What a verified proof of this mode gives."""
-    hides = mode == PRIVATE and evidence_complete()
+def assurance_in(mode: str | None, *, private_input: bool = False) -> Assurance:
+    """What a verified proof of this mode gives.
+
+    The evidence is of proofs about public inputs: of those about private ones nothing is claimed
+    but integrity.
+    """
+    hides = mode == PRIVATE and not private_input and evidence_complete()
     return Assurance.ZK_PRIVATE if hides else Assurance.ZK_INTEGRITY
 
 

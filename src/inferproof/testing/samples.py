@@ -299,7 +299,8 @@ class Sample:
     def receipt(self, statement: Statement) -> Receipt:
         """The receipt for a proof file that carries this statement."""
         parts, quote = self.bundle.parts, self.quote()
-        assurance, payment = assurance_of(self.bundle), self.payment()
+        assurance = assurance_of(self.bundle, private_input=self.private_input)
+        payment = self.payment()
         return Receipt(
             statement=statement,
             proof_digest=proof_digest(self.proof()),

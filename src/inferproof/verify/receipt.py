@@ -309,7 +309,7 @@ class _Run:
         counted = any(claim.name == INPUT_RANGE for claim in receipt.claims)
         assurance, private = receipt.assurance, proved.statement.private_input
         if (
-            not may_claim(assurance, assurance_of(bundle))
+            not may_claim(assurance, assurance_of(bundle, private_input=private))
             or receipt.proven != proven_sentence(assurance, bundle.parts, private_input=private)
             or receipt.claims
             != derive_claims(

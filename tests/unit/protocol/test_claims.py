@@ -105,6 +105,12 @@ def test_only_a_private_key_hides_weights_and_only_where_it_was_tried(
     assert assurance_of(bundle) is expected
 
 
+def test_of_private_inputs_there_is_no_evidence_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: True)
+    assert assurance_of(_keyed(3), private_input=False) is Assurance.ZK_PRIVATE
+    assert assurance_of(_keyed(3), private_input=True) is Assurance.ZK_INTEGRITY
+
+
 @pytest.mark.parametrize("found", [False, True])
 def test_what_is_claimed_follows_from_the_evidence_for_this_build(
     monkeypatch: pytest.MonkeyPatch, found: bool

@@ -83,8 +83,8 @@ def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobVi
 
 def _answer_view(job: Job, answer: Answer, model: RegisteredModel) -> AnswerView:
     bundle, output = model.submission.bundle, model.submission.card.output
-    parts, specs = bundle.parts, bundle.outputs
-    assurance = assurance_of(bundle)
+    parts, specs, private = bundle.parts, bundle.outputs, job.order.private_input
+    assurance = assurance_of(bundle, private_input=private)
     return AnswerView(
         outputs=answer.outputs,
         label=label_of(specs, answer.outputs) if output.type == CLASSIFICATION else None,
@@ -92,7 +92,7 @@ def _answer_view(job: Job, answer: Answer, model: RegisteredModel) -> AnswerView
         unit=output.unit,
         proof_digest=answer.proof_digest,
         assurance=assurance,
-        proven=proven_sentence(assurance, parts, private_input=job.order.private_input),
+        proven=proven_sentence(assurance, parts, private_input=private),
         timings=answer.timings,
         proof_size=answer.proof_size or 0,
         out_of_range=answer.out_of_range,

@@ -26,8 +26,8 @@ def build_receipt(
     """
     order, payment = job.order, job.order.payment
     paid = payments[payment.method].claims(payment, order.request_digest, order.nonce_salt)
-    assurance, parts = assurance_of(bundle), bundle.parts
     private = proof.statement.private_input
+    assurance, parts = assurance_of(bundle, private_input=private), bundle.parts
     receipt = Receipt(
         statement=proof.statement,
         proof_digest=proof.digest,

@@ -111,7 +111,8 @@ class Receipts:
             bundle = await asyncio.to_thread(decode_bundle, blob)
             checker = self._tools.checker(bundle.parts.proof_system)
             proved = await asyncio.to_thread(verify_proof, data, bundle, checker)
-            job_id, assurance = proved.statement.job_id, assurance_of(bundle).value
+            job_id, private = proved.statement.job_id, proved.statement.private_input
+            assurance = assurance_of(bundle, private_input=private).value
         except Rejection as error:
             failed = error
         return await self._verifications.record(
