@@ -95,7 +95,7 @@ pub fn range_parts(all: &[Ranged]) -> Vec<Range<usize>> {
         tables.insert(own.table());
         let full = rows > MAX_RANGE_ROWS
             || number - first >= MAX_RANGE_TENSORS
-            || tables.iter().map(entries).sum::<usize>() > MAX_RANGE_ENTRIES;
+            || tables.iter().copied().map(entries).sum::<usize>() > MAX_RANGE_ENTRIES;
         if number > first && full {
             parts.push(first..number);
             (first, rows, tables) = (number, own.rows(), BTreeSet::from([own.table()]));
@@ -106,8 +106,8 @@ pub fn range_parts(all: &[Ranged]) -> Vec<Range<usize>> {
 }
 
 /// Entries of a table from its first to its last key.
-const fn entries((first, last): &(i32, i32)) -> usize {
-    (*last - *first + 1) as usize
+const fn entries((first, last): (i32, i32)) -> usize {
+    (last - first + 1) as usize
 }
 
 /// The graph that shows these ranges. Its one input and its one output are 0.
@@ -170,7 +170,7 @@ impl Maker {
             };
             x = self.node(rescale, &[x], shape, keys);
         }
-        let (first, count) = (keys.0, entries(&keys));
+        let (first, count) = (keys.0, entries(keys));
         let table = match self.tables.get(&count) {
             Some(&table) => table,
             None => self.constant(vec![0; count]),

@@ -279,10 +279,10 @@ def test_a_key_that_does_not_show_its_ranges_is_refused(
         report = system.security(bundle)
         assert report.shows_ranges
         assert report.provable_bits >= 100
-        why = "nothing shows that the weights and parameters of the verifying key are in their "
         with rejects(
             Reason.KEY_RANGES,
-            why + "ranges: the key comes without the proof of its ranges",
+            "nothing shows that the weights and parameters of the verifying key are in their "
+            "ranges: the key comes without the proof of its ranges",
             kind=ArtifactRejected,
         ):
             verify_proof(file, replace(bundle, ranges=b""), system)
