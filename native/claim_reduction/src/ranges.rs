@@ -204,6 +204,7 @@ mod tests {
     use super::{MAX_RANGE_ROWS, MAX_RANGE_TENSORS, Ranged, range_graph, range_parts};
     use crate::{Plan, Visibility};
     use graph::Op;
+    use std::iter;
 
     fn own(shape: &[usize], lo: i32, hi: i32) -> Ranged {
         Ranged {
@@ -221,10 +222,8 @@ mod tests {
         assert_eq!(parts, [0..4, 4..8, 8..9]);
         // A wide one counts twice, and padding with the elements.
         let padded = own(&[(1 << 10) + 1, 1 << 11], 0, 1);
-        assert_eq!(
-            range_parts(&[wide.clone(), padded, quarter.clone()]),
-            [0..3]
-        );
+        let one = range_parts(&[wide.clone(), padded, quarter.clone()]);
+        assert_eq!(one, iter::once(0..3).collect::<Vec<_>>());
         assert_eq!(
             range_parts(&[wide.clone(), wide, quarter.clone()]),
             [0..2, 2..3]
@@ -242,7 +241,7 @@ mod tests {
         let mut tables: Vec<Ranged> = (0..17).map(|at| own(&[2], at, at + 65_535)).collect();
         assert_eq!(range_parts(&tables), [0..16, 16..17]);
         tables[16] = tables[3].clone();
-        assert_eq!(range_parts(&tables), [0..17]);
+        assert_eq!(range_parts(&tables), iter::once(0..17).collect::<Vec<_>>());
     }
 
     #[test]
