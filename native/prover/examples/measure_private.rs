@@ -298,9 +298,9 @@ fn ranges(made: &ProvingKey) {
     timed(&mut times[1], 1, || {
         verifier::private::verify_ranges(&read, &proofs).unwrap();
     });
-    let [proved, verified] = times.each_mut().map(|times| median(times) / 1e6);
+    let [proved, verified] = times.each_ref().map(|times| Spread::of(times));
     println!(
-        "  ranges proved {proved:.0} ms, verified {verified:.1} ms, {} B",
+        "  ranges proved {proved}, verified {verified}, {} B",
         proofs.len()
     );
 }
