@@ -8,6 +8,8 @@ from typing import Any
 
 FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
 PROFILES = {1: "default", 2: "conservative", 3: "small", 4: "evm"}
+CLEAR_PROFILES = (1, 2, 3)
+"""Those of the clear mode."""
 COMMITTED_PROFILES = (1, 2)
 """Those of the committed mode."""
 PRIVATE_PROFILES = (1, 2, 4)

@@ -8,7 +8,7 @@ from reference.field import Element, add, mul
 from reference.keys import StackedKey, Tensors, words
 from reference.layers import Check, batched, contractions, sumcheck
 from reference.reader import Reader, Rejected
-from reference.schedule import PROFILES, schedule
+from reference.schedule import CLEAR_PROFILES, schedule
 from reference.weights import Stack
 
 MAX_ACCUMULATORS = 2**23
@@ -26,7 +26,7 @@ class VerifyingKey(StackedKey[Proof]):
 
     protocol = b"inferproof sumcheck 1 clear"
     mode = 1
-    profiles = PROFILES
+    profiles = CLEAR_PROFILES
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)

@@ -10,7 +10,7 @@ import pytest
 
 from inferproof.proving.sumcheck.library import library
 from reference.field import P
-from reference.schedule import PROFILES, Schedule, schedule
+from reference.schedule import CLEAR_PROFILES, Schedule, schedule
 from reference.soundness import FIELD, bits, list_size, opening, pin, query_error
 from reference.vectors import Vector, files, load
 from reference.verifier import VerifyingKey
@@ -23,7 +23,7 @@ each_vector = pytest.mark.parametrize(
 )
 each_row = pytest.mark.parametrize(
     "plan",
-    [schedule(n, profile) for profile in PROFILES for n in range(13, 29)],
+    [schedule(n, profile) for profile in CLEAR_PROFILES for n in range(13, 29)],
     ids=lambda plan: f"{plan.profile}-{plan.variables}",
 )
 
