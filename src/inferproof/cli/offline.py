@@ -57,8 +57,8 @@ Mode = Annotated[
         help="What a proof shows of the run between input and output (sumcheck): clear, the "
         "default, shows the results of layers with weights; committed shows commitments to what "
         "is computed, for smaller proofs of large models, and is experimental; private shows that "
-        "and the weights under one-time pads, counts how often its key is opened, and is "
-        "experimental too: the evidence that it hides them is not complete."
+        "and the weights under one-time pads, counts how often its key is opened, and says "
+        "zk-private where there is evidence for the build's own sources; it is new."
     ),
 ]
 Bits = Annotated[
