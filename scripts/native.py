@@ -31,7 +31,7 @@ HOW = (
 
 EXAMINED = (
     *("claim_reduction", "commitment", "executor", "graph", "hiding", "int8", "key", "layers"),
-    *("lookup", "prover", "relation", "sumcheck", "transcript", "verifier"),
+    *("lookup", "parallel", "prover", "relation", "sumcheck", "transcript", "verifier"),
 )
 """The crates that the evidence of privacy is about: prover, verifier, commitment, and all that they
 use. Left out are the door to Python and the fuzz targets."""

@@ -8,6 +8,9 @@ use graph::{Graph, elements};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use transcript::Base;
 
+/// Nanoseconds that a cell of a column takes.
+const CELL: usize = 5;
+
 /// Where a looked-up column is.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -37,6 +40,20 @@ impl Columns {
         }
     }
 
+    /// Takes over what others are made of.
+    fn take(&mut self, other: Self) {
+        for (own, made) in self.committed.iter_mut().zip(other.committed) {
+            if !made.is_empty() {
+                *own = made;
+            }
+        }
+        for (own, made) in self.looked.iter_mut().zip(other.looked) {
+            if made[0].is_some() {
+                *own = made;
+            }
+        }
+    }
+
     fn find<'a>(&'a self, source: Option<&'a Source>) -> &'a [Base] {
         match source {
             Some(Source::Committed(column)) => self.committed.get(*column).map_or(&[], |c| c),
@@ -48,7 +65,7 @@ impl Columns {
 
 /// The columns of an execution that has given these tensors.
 pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
-    let mut builder = ColumnBuilder {
+    let builder = || ColumnBuilder {
         graph,
         plan,
         tensors,
@@ -57,41 +74,28 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
             looked: vec![[None, None]; plan.lookups.len()],
         },
     };
+    let mut all = builder();
     for (number, held) in plan.inputs.iter().enumerate() {
         let numbers = tensors.get(number).iter().copied().map(i64::from);
-        builder.held(held, &numbers.collect::<Vec<_>>());
+        all.held(held, &numbers.collect::<Vec<_>>());
     }
-    for (number, constraint) in plan.constraints.iter().enumerate() {
-        let result = tensors.get(graph.inputs.len() + number);
-        match constraint {
-            Some(Constraint::Rescale(rescale)) => builder.rescale(rescale, result),
-            Some(Constraint::Lookup {
-                x,
-                column,
-                lookup,
-                outside,
-            }) => {
-                builder.column(*column, result.iter().copied().map(i64::from));
-                let keys = tensors.get(*x).iter().copied().map(i64::from);
-                let keys = builder.spread(*column, (*outside).into(), keys);
-                builder.look(*lookup, Source::Own(keys), Source::Committed(*column));
-            }
-            Some(Constraint::Max {
-                x,
-                column,
-                zeros,
-                difference,
-                count,
-            }) => builder.max([*x, *column, *zeros], difference, *count, result),
-            Some(Constraint::ArgMax(own)) => builder.arg_max(own, result),
-            Some(Constraint::Pick(own)) => builder.pick(own),
-            Some(Constraint::Divide { exact, divisor }) => builder.divide(exact, divisor, result),
-            Some(Constraint::SquareRoot(exact)) => builder.square_root(exact, result),
-            None => {}
+    let cells = plan
+        .columns
+        .iter()
+        .map(|column| 1_usize << column.variables());
+    let cost = CELL * cells.sum::<usize>() / plan.constraints.len().max(1);
+    let parts = parallel::ranges(plan.constraints.len(), cost, |constraints| {
+        let mut builder = builder();
+        for number in constraints {
+            builder.constraint(number);
         }
+        builder.made
+    });
+    for part in parts {
+        all.made.take(part);
     }
-    builder.limbs(plan.idle.as_slice(), &[0]);
-    builder.made
+    all.limbs(plan.idle.as_slice(), &[0]);
+    all.made
 }
 
 pub(crate) struct ColumnBuilder<'a> {
@@ -102,6 +106,38 @@ pub(crate) struct ColumnBuilder<'a> {
 }
 
 impl ColumnBuilder<'_> {
+    /// The columns of one node.
+    fn constraint(&mut self, number: usize) {
+        let (plan, tensors) = (self.plan, self.tensors);
+        let result = tensors.get(self.graph.inputs.len() + number);
+        match &plan.constraints[number] {
+            Some(Constraint::Rescale(rescale)) => self.rescale(rescale, result),
+            Some(Constraint::Lookup {
+                x,
+                column,
+                lookup,
+                outside,
+            }) => {
+                self.column(*column, result.iter().copied().map(i64::from));
+                let keys = tensors.get(*x).iter().copied().map(i64::from);
+                let keys = self.spread(*column, (*outside).into(), keys);
+                self.look(*lookup, Source::Own(keys), Source::Committed(*column));
+            }
+            Some(Constraint::Max {
+                x,
+                column,
+                zeros,
+                difference,
+                count,
+            }) => self.max([*x, *column, *zeros], difference, *count, result),
+            Some(Constraint::ArgMax(own)) => self.arg_max(own, result),
+            Some(Constraint::Pick(own)) => self.pick(own),
+            Some(Constraint::Divide { exact, divisor }) => self.divide(exact, divisor, result),
+            Some(Constraint::SquareRoot(exact)) => self.square_root(exact, result),
+            None => {}
+        }
+    }
+
     /// A column's padding filled with `pad` and its elements.
     pub(crate) fn spread(
         &self,

@@ -12,6 +12,9 @@
 pub use transcript::Digest;
 use transcript::HashFunction;
 
+/// Nanoseconds that it takes to hash two nodes.
+const NODE: usize = 40;
+
 /// A tree over a power of two of leaves.
 #[derive(Clone)]
 pub struct MerkleTree {
@@ -25,7 +28,10 @@ impl MerkleTree {
         let mut layers = vec![leaves];
         while let Some(below) = layers.last().filter(|layer| layer.len() > 1) {
             let mut layer = vec![Digest::default(); below.len() / 2];
-            function.digests(below.as_flattened(), &mut layer);
+            parallel::fill(&mut layer, 1, NODE, |first, layer| {
+                let below = &below[2 * first..2 * (first + layer.len())];
+                function.digests(below.as_flattened(), layer);
+            });
             layers.push(layer);
         }
         Self { layers }
@@ -39,11 +45,17 @@ impl MerkleTree {
     /// The digests that lead from the leaves of these indices to the root and do not follow from
     /// them.
     pub fn siblings(&self, indices: &[usize]) -> Vec<Digest> {
-        let mut siblings = Vec::new();
+        self.siblings_by_layer(indices).concat()
+    }
+
+    /// The same layer by layer.
+    pub fn siblings_by_layer(&self, indices: &[usize]) -> Vec<Vec<Digest>> {
+        let mut all = Vec::with_capacity(self.layers.len());
         let mut nodes = indices.to_vec();
         nodes.sort_unstable();
         nodes.dedup();
         for layer in &self.layers[..self.layers.len() - 1] {
+            let mut siblings = Vec::new();
             let mut parents = Vec::with_capacity(nodes.len());
             let mut nodes_left = nodes.iter().peekable();
             while let Some(&node) = nodes_left.next() {
@@ -53,8 +65,9 @@ impl MerkleTree {
                 parents.push(node >> 1);
             }
             nodes = parents;
+            all.push(siblings);
         }
-        siblings
+        all
     }
 }
 

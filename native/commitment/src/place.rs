@@ -1,5 +1,6 @@
 //! Where tables of different sizes lie in one stack.
 
+use sumcheck::add_scaled;
 use transcript::Extension;
 
 /// Where a table lies in the stack: its element i is at the index whose first bits are i and whose
@@ -52,6 +53,10 @@ impl Place {
         out: &mut [Extension],
     ) {
         let stride = 1 << (whole - self.variables);
+        if stride == 1 {
+            add_scaled(out, scale, values);
+            return;
+        }
         for (out, &value) in out[self.slot..].iter_mut().step_by(stride).zip(values) {
             *out += scale * value;
         }

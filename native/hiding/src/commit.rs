@@ -1,6 +1,6 @@
 //! Commitments to vectors, and the masks that are committed with them.
 
-use crate::code::{Code, Message};
+use crate::code::{Code, Message, Salts};
 use crate::randomness::Randomness;
 #[cfg(any(test, feature = "audit"))]
 use crate::shape::Mask;
@@ -158,10 +158,12 @@ impl Shape {
             width,
             values: &values,
             tail: &tail,
-            salts: vector.salts,
-            salt: &masks.salt,
         };
-        let code = Code::new(self.profile.hash(), &message, self.schedule.rate);
+        let salts = Salts {
+            each: vector.salts,
+            cells: masks.salt,
+        };
+        let code = Code::new(self.profile.hash(), &message, salts, self.schedule.rate);
         Ok(Committed {
             shape: vector.clone(),
             known: Vec::new(),

@@ -19,9 +19,9 @@ use crate::form::{LinearForm, Unfit, Weights, equal};
 use crate::opening::Round;
 use crate::shape::{Shape, VectorShape};
 use commitment::Place;
-use commitment::columns::{combine_rows, combine_slices};
+use commitment::columns::{SUMMED, combine_rows, combine_slices};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{Engine, Simd, Sum, add_scaled, dot, equality, equality_at};
+use sumcheck::{Engine, Simd, Sum, add_scaled, dot, equality, equality_at, scale};
 use transcript::{Base, Extension, Site};
 
 /// What is left after the first fold.
@@ -157,13 +157,15 @@ fn met(low: Option<&Rows>, high: Option<&Rows>) -> Round {
     let own = |rows: &Rows| dot(&rows.values, &rows.weights);
     match (low, high) {
         (Some(low), Some(high)) => {
-            let differences = low.values.iter().zip(&high.values);
-            let weights = low.weights.iter().zip(&high.weights);
-            let square = differences
-                .zip(weights)
-                .map(|((&a, &b), (&v, &w))| (b - a) * (w - v))
-                .sum();
-            [own(low), square]
+            let difference = |low: &[Extension], high: &[Extension]| -> Vec<Extension> {
+                low.iter()
+                    .zip(high)
+                    .map(|(&low, &high)| high - low)
+                    .collect()
+            };
+            let values = difference(&low.values, &high.values);
+            let weights = difference(&low.weights, &high.weights);
+            [own(low), dot(&values, &weights)]
         }
         (Some(low), None) => [own(low); 2],
         (None, Some(high)) => [Extension::ZERO, own(high)],
@@ -173,15 +175,9 @@ fn met(low: Option<&Rows>, high: Option<&Rows>) -> Round {
 
 /// What a meeting is after its challenge.
 fn merge(low: Option<Rows>, high: Option<Rows>, x: Extension) -> Option<Rows> {
-    let scale = |table: &mut Vec<Extension>, factor: Extension| {
-        for value in table {
-            *value *= factor;
-        }
-    };
-    let line = |low: &mut Vec<Extension>, high: &[Extension]| {
-        for (low, &high) in low.iter_mut().zip(high) {
-            *low += (high - *low) * x;
-        }
+    let line = |low: &mut [Extension], high: &[Extension]| {
+        scale(low, Extension::ONE - x);
+        add_scaled(low, x, high);
     };
     match (low, high) {
         (Some(mut low), Some(high)) => {
@@ -209,8 +205,12 @@ impl Columns<'_> {
         let shape = self.shape;
         let mut values = vec![Extension::ZERO; 1 << rows];
         let of_columns = equality(point, shape.width());
-        for (place, column) in shape.columns.iter().zip(&self.vector.columns) {
-            let folded = combine_rows(&of_columns, column);
+        let columns = &self.vector.columns;
+        let cost = (1 << shape.variables) / columns.len().max(1) / SUMMED;
+        let folded = parallel::map(columns.len(), cost, |column| {
+            combine_rows(&of_columns, &columns[column])
+        });
+        for (place, folded) in shape.columns.iter().zip(folded) {
             place.scatter(shape.variables, Extension::ONE, &folded, &mut values);
         }
         let mut weights = vec![Extension::ZERO; 1 << rows];
@@ -310,7 +310,6 @@ impl Rest {
 struct Sums {
     points: Vec<Vec<Extension>>,
     tables: Vec<Vec<Extension>>,
-    rows: Rest,
 }
 
 impl Sums {
@@ -333,33 +332,51 @@ impl Sums {
         form: &LinearForm,
         known: &mut Vec<Partial>,
     ) {
-        for term in &form.terms {
-            let (column, point, scale) = match term {
-                Weights::Column {
-                    column,
-                    point,
-                    scale,
-                } => (Some(*column), point, *scale),
-                Weights::Whole { point, scale } => (None, point, *scale),
-                Weights::Cells { .. } => continue,
-            };
-            let (columns, rows) = point.split_at(shape.fold);
-            let mut kept = vector.known.iter().chain(&*known);
-            if let Some(kept) = kept.find(|kept| kept.column == column && kept.point == *point) {
-                self.add(columns, scale, &kept.sums);
-                continue;
-            }
-            let sums = match column {
-                Some(column) => self.rows.sums(rows, &vector.columns[column]),
-                None => whole(shape, vector, point),
-            };
-            self.add(columns, scale, &sums);
-            known.push(Partial {
+        let terms = form.terms.iter().filter_map(|term| match term {
+            Weights::Column {
                 column,
-                point: point.clone(),
-                sums,
-            });
+                point,
+                scale,
+            } => Some((Some(*column), point, *scale)),
+            Weights::Whole { point, scale } => Some((None, point, *scale)),
+            Weights::Cells { .. } => None,
+        });
+        let terms: Vec<_> = terms.collect();
+        let kept = |column: Option<usize>, point: &[Extension]| {
+            let mut kept = vector.known.iter().chain(&*known);
+            kept.find(|kept| kept.column == column && kept.point == *point)
+        };
+        let missing: Vec<_> = terms
+            .iter()
+            .filter(|(column, point, _)| kept(*column, point).is_none())
+            .collect();
+        let cells = missing.iter().map(|(_, point, _)| 1_usize << point.len());
+        let cost = cells.sum::<usize>() / missing.len().max(1) / SUMMED;
+        let found = parallel::joined(missing.len(), cost, |range| {
+            let mut rows = Rest::default();
+            let of =
+                |&&(column, point, _): &&(Option<usize>, &Vec<Extension>, Extension)| Partial {
+                    column,
+                    point: point.clone(),
+                    sums: match column {
+                        Some(column) => rows.sums(&point[shape.fold..], &vector.columns[column]),
+                        None => whole(shape, vector, point),
+                    },
+                };
+            missing[range].iter().map(of).collect()
+        });
+        let mut found = found.into_iter();
+        let mut new = Vec::with_capacity(missing.len());
+        for &(column, point, scale) in &terms {
+            let columns = &point[..shape.fold];
+            if let Some(kept) = kept(column, point) {
+                self.add(columns, scale, &kept.sums);
+            } else if let Some(partial) = found.next() {
+                self.add(columns, scale, &partial.sums);
+                new.push(partial);
+            }
         }
+        known.append(&mut new);
     }
 }
 

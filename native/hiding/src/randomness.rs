@@ -14,7 +14,7 @@
 
 use p3_field::BasedVectorSpace;
 use p3_field::integers::QuotientMap;
-use transcript::{BASE_BYTES, Base, Extension};
+use transcript::{BASE_BYTES, Base, DEGREE, Extension};
 
 /// What the seed is derived for, and for nothing else.
 const PURPOSE: &str = "inferproof sumcheck 1 masks of a hiding opening";
@@ -22,6 +22,12 @@ const PURPOSE: &str = "inferproof sumcheck 1 masks of a hiding opening";
 const PURPOSE_KEPT: &str = "inferproof sumcheck 1 masks of a commitment that is made again";
 /// Bytes that are taken off the stream at a time.
 const PIECE: usize = 4096;
+/// Words of a piece.
+const WORDS: usize = PIECE / BASE_BYTES;
+/// Pieces that are taken at a time at most.
+const PIECES: usize = 1024;
+/// Nanoseconds that the elements of a piece take.
+const PIECE_COST: usize = 3000;
 
 /// The operating system gave no entropy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +120,7 @@ impl Randomness {
         randomness
     }
 
-    fn word(&mut self) -> u32 {
+    fn word(&mut self) -> [u8; BASE_BYTES] {
         if self.used == PIECE {
             self.stream.fill(&mut self.piece[..]);
             self.used = 0;
@@ -122,7 +128,7 @@ impl Randomness {
         let mut word = [0; BASE_BYTES];
         word.copy_from_slice(&self.piece[self.used..self.used + BASE_BYTES]);
         self.used += BASE_BYTES;
-        u32::from_le_bytes(word)
+        word
     }
 
     /// One uniform element of the base field.
@@ -131,10 +137,8 @@ impl Randomness {
         if let Some(given) = &mut self.given {
             return given.next().unwrap_or_default();
         }
-        // More than half of all words count.
         loop {
-            let word = self.word() & (u32::MAX >> 1);
-            if let Some(element) = Base::from_canonical_checked(word) {
+            if let Some(element) = element(self.word()) {
                 return element;
             }
         }
@@ -142,20 +146,61 @@ impl Randomness {
 
     /// Uniform elements of the base field.
     pub fn bases(&mut self, count: usize) -> Vec<Base> {
-        (0..count).map(|_| self.base()).collect()
+        let mut elements = Vec::with_capacity(count);
+        #[cfg(any(test, feature = "audit"))]
+        if self.given.is_some() {
+            elements.extend((0..count).map(|_| self.base()));
+            return elements;
+        }
+        while self.used < PIECE && elements.len() < count {
+            elements.push(self.base());
+        }
+        // A piece has at most as many elements as words, so that so many whole pieces are not too many.
+        while count - elements.len() >= WORDS {
+            let pieces = (count - elements.len()) / WORDS;
+            for part in self.pieces(pieces.min(PIECES)) {
+                elements.extend_from_slice(&part);
+            }
+        }
+        let left = count - elements.len();
+        elements.extend((0..left).map(|_| self.base()));
+        elements
+    }
+
+    /// The elements of the next pieces of the stream, from the beginning of a piece on.
+    fn pieces(&mut self, count: usize) -> Vec<Vec<Base>> {
+        let (stream, first) = (&self.stream, self.stream.position());
+        let elements = parallel::ranges(count, PIECE_COST, |range| {
+            let mut stream = stream.clone();
+            stream.set_position(first + (range.start * PIECE) as u64);
+            let (mut piece, mut elements) = ([0; PIECE], Vec::with_capacity(range.len() * WORDS));
+            for _ in range {
+                stream.fill(&mut piece);
+                elements.extend(piece.as_chunks().0.iter().copied().filter_map(element));
+            }
+            elements
+        });
+        self.stream.set_position(first + (count * PIECE) as u64);
+        elements
     }
 
     /// Uniform elements of the extension field.
     pub fn extensions(&mut self, count: usize) -> Vec<Extension> {
-        (0..count)
-            .map(|_| Extension::from_basis_coefficients_fn(|_| self.base()))
-            .collect()
+        let coefficients = self.bases(count * DEGREE);
+        let coefficients = coefficients.as_chunks::<DEGREE>().0.iter();
+        let element = |of: &[Base; DEGREE]| Extension::from_basis_coefficients_fn(|at| of[at]);
+        coefficients.map(element).collect()
     }
+}
+
+/// The element that a word stands for; more than half of all words stand for one.
+fn element(word: [u8; BASE_BYTES]) -> Option<Base> {
+    Base::from_canonical_checked(u32::from_le_bytes(word) & (u32::MAX >> 1))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Context, Randomness, Secret};
+    use super::{Context, Randomness, Secret, WORDS};
     use p3_field::PrimeField32;
     use std::collections::BTreeSet;
     use transcript::Base;
@@ -208,6 +253,23 @@ mod tests {
         // Its negative neighbour: in all equal, the masks are equal too.
         let again = |_| Randomness::of_seed(&[7; 32], &context(1)).bases(64);
         assert_eq!(again(0), again(1));
+    }
+
+    #[test]
+    fn many_elements_are_those_that_come_one_by_one() {
+        let stream = || Randomness::of_seed(&[7; 32], &context(1));
+        let mut one_by_one = stream();
+        let expected: Vec<_> = (0..100 * WORDS).map(|_| one_by_one.base()).collect();
+        for threads in [1, 2] {
+            let pool = parallel::Pool::eager(threads).unwrap();
+            let (mut many, mut left) = (stream(), &expected[..]);
+            for count in [0, 1, WORDS - 1, WORDS, 3, 60 * WORDS + 5, 7, 2 * WORDS] {
+                let (own, rest) = left.split_at(count);
+                assert_eq!(pool.run(|| many.bases(count)), own);
+                assert_eq!(many.base(), rest[0]);
+                left = &rest[1..];
+            }
+        }
     }
 
     #[test]

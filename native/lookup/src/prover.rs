@@ -5,10 +5,13 @@ use crate::proof::{Layer, Proof};
 use crate::role::inverses;
 use crate::shape::{Argument, Fingerprint, Side};
 use crate::verify::Claims;
-use commitment::columns::evaluate;
+use commitment::columns::{SUMMED, evaluate};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use sumcheck::{Statement, Sum, pass};
 use transcript::{Base, Extension, Site, Transcript};
+
+/// Nanoseconds that it takes to find a row's entry.
+const ROW: usize = 4;
 
 /// One looked-up column, as the prover knows it.
 #[derive(Clone, Copy, Debug)]
@@ -69,27 +72,54 @@ impl Argument {
     /// How often each entry of each table is looked up, padding of the tree included.
     pub fn multiplicities(&self, columns: &[Column<'_>]) -> Result<Vec<Vec<Base>>, ProveError> {
         self.check_columns(columns)?;
-        let mut counts: Vec<Vec<u32>> = self
-            .tables()
+        let empty = || vec![Vec::<u32>::new(); self.tables().len()];
+        let rows = self
+            .lookups()
             .iter()
-            .map(|table| vec![0; 1 << table.variables()])
+            .map(|lookup| 1_usize << lookup.variables);
+        let cost = ROW * rows.sum::<usize>() / columns.len().max(1);
+        let parts = parallel::ranges(columns.len(), cost, |range| {
+            let mut counts = empty();
+            for index in range {
+                self.count(index, &columns[index], &mut counts)?;
+            }
+            Ok(counts)
+        });
+        let tables = self.tables().iter();
+        let mut all: Vec<Vec<Base>> = tables
+            .map(|table| vec![Base::ZERO; 1 << table.variables()])
             .collect();
-        counts[0][0] += self.padding() as u32;
-        for (index, (lookup, column)) in self.lookups().iter().zip(columns).enumerate() {
-            let table = self.table_of(index);
-            let counts = &mut counts[lookup.table];
-            for (row, &key) in column.keys.iter().enumerate() {
-                let entry = table.entry(centred(key));
-                let fits =
-                    |&entry: &usize| !table.has_values() || table.at(entry).1 == column.values[row];
-                let entry = entry
-                    .filter(fits)
-                    .ok_or(ProveError::Outside { column: index, row })?;
-                counts[entry] += 1;
+        all[0][0] = Base::from_usize(self.padding());
+        for counts in parts {
+            for (sums, counts) in all.iter_mut().zip(counts?) {
+                for (sum, count) in sums.iter_mut().zip(counts) {
+                    *sum += Base::from_u32(count);
+                }
             }
         }
-        let lifted = |counts: Vec<u32>| counts.into_iter().map(Base::from_u32).collect();
-        Ok(counts.into_iter().map(lifted).collect())
+        Ok(all)
+    }
+
+    /// Counts the entries that one column looks up. Tables that nothing was looked up in have no counts yet.
+    fn count(
+        &self,
+        index: usize,
+        column: &Column<'_>,
+        counts: &mut [Vec<u32>],
+    ) -> Result<(), ProveError> {
+        let table = self.table_of(index);
+        let counts = &mut counts[self.lookups()[index].table];
+        counts.resize(1 << table.variables(), 0);
+        for (row, &key) in column.keys.iter().enumerate() {
+            let entry = table.entry(centred(key));
+            let fits =
+                |&entry: &usize| !table.has_values() || table.at(entry).1 == column.values[row];
+            let entry = entry
+                .filter(fits)
+                .ok_or(ProveError::Outside { column: index, row })?;
+            counts[entry] += 1;
+        }
+        Ok(())
     }
 
     fn check_columns(&self, columns: &[Column<'_>]) -> Result<(), ProveError> {
@@ -216,13 +246,17 @@ impl Argument {
         multiplicities: &[Vec<Base>],
         [rows_at, entries_at]: [&[Extension]; 2],
     ) {
-        for (index, (_, point)) in self.rows.split(rows_at).into_iter().enumerate() {
-            let column = &columns[index];
-            proof.columns.push(evaluate(column.keys, point));
-            if self.table_of(index).has_values() {
-                proof.columns.push(evaluate(column.values, point));
-            }
-        }
+        let points = self.rows.split(rows_at);
+        let cost = self.rows.cells / SUMMED / points.len().max(1);
+        proof.columns = parallel::joined(points.len(), cost, |range| {
+            let values = range.flat_map(|index| {
+                let (column, (_, point)) = (&columns[index], points[index]);
+                let values = self.table_of(index).has_values();
+                let values = values.then(|| evaluate(column.values, point));
+                std::iter::once(evaluate(column.keys, point)).chain(values)
+            });
+            values.collect()
+        });
         let of_tables = self.entries.split(entries_at).into_iter();
         for ((_, point), counts) in of_tables.zip(multiplicities) {
             proof.multiplicities.push(evaluate(counts, point));

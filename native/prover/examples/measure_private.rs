@@ -1,8 +1,8 @@
 //! Measures the private mode beside the committed one, on a graph with its weights and inputs from files.
 //!
-//! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile]]` reads
-//! what `measure_committed` reads. Keys serve what keys are to serve. Times are medians of this thread's
-//! processor time.
+//! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile [THREADS]]]`
+//! reads what `measure_committed` reads. Keys serve what keys are to serve. Times are medians by the clock with the
+//! least behind them, and in brackets the same of the processor time of all threads.
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
@@ -11,10 +11,11 @@ use commitment::{Profile, Writer};
 use graph::{Graph, Values, elements};
 use hiding::Secret;
 use key::{INPUTS, Kind, Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
+use parallel::Pool;
 use prover::private::{Epoch, ProvingKey};
 use prover::{Phase, Watch};
 use std::cell::Cell;
-use timing::{median, nanoseconds, timed};
+use timing::{clock, median, nanoseconds};
 use verifier::private::{Known, verify_knowing, verify_private_inputs};
 
 const STATEMENT: [u8; 32] = [7; 32];
@@ -26,7 +27,84 @@ const LINKS: u64 = 5;
 type Inputs<'a> = Vec<&'a [i32]>;
 type Proved = (Vec<Vec<i32>>, Vec<u8>);
 
+/// A time by the clock, and processor time.
+#[derive(Clone, Copy)]
+struct Time([f64; 2]);
+
+/// Median and least of some times.
+struct Spread {
+    middle: [f64; 2],
+    least: [f64; 2],
+}
+
+impl Spread {
+    fn of(times: &[Time]) -> Self {
+        let of_kind = |kind: usize| -> Vec<f64> { times.iter().map(|time| time.0[kind]).collect() };
+        Self {
+            middle: [0, 1].map(|kind| median(&mut of_kind(kind)) / 1e6),
+            least: [0, 1].map(|kind| of_kind(kind).into_iter().fold(f64::NAN, f64::min) / 1e6),
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ([clock, processor], [least, of_processor]) = (self.middle, self.least);
+        write!(
+            f,
+            "{clock:.2}, {least:.2} ms ({processor:.2}, {of_processor:.2})"
+        )
+    }
+}
+
+impl Time {
+    fn now() -> Self {
+        Self([clock(), nanoseconds()])
+    }
+
+    fn since(self, start: Self) -> Self {
+        Self([self.0[0] - start.0[0], self.0[1] - start.0[1]])
+    }
+}
+
+/// Runs several times and notes the mean.
+fn timed<T>(times: &mut Vec<Time>, repeats: usize, mut run: impl FnMut() -> T) -> T {
+    let start = Time::now();
+    let mut result = run();
+    for _ in 1..repeats {
+        result = run();
+    }
+    let took = Time::now().since(start);
+    times.push(Time(took.0.map(|time| time / repeats as f64)));
+    result
+}
+
+/// What memory this process held at most, and holds, in bytes of 2^20.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+            >> 10
+    };
+    format!("{} MiB held, {} at most", of("VmRSS"), of("VmHWM"))
+}
+
 fn main() {
+    let threads = std::env::args()
+        .nth(4)
+        .map_or(1, |threads| threads.parse().unwrap());
+    if threads == 1 {
+        return run();
+    }
+    Pool::new(threads).unwrap().run(run);
+}
+
+fn run() {
     let mut arguments = std::env::args().skip(1);
     let prefix = arguments.next().unwrap();
     let samples = arguments
@@ -179,11 +257,10 @@ fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epo
             timed(&mut times[3], 1, || first.begin(0, &mut |_| true).unwrap())
         });
     }
-    let [made_in, read, first, second] = times.each_mut().map(|times| median(times) / 1e6);
+    let [made_in, read, first, second] = times.each_ref().map(|times| Spread::of(times));
     let epoch = epoch.unwrap();
-    println!(
-        "  key made {made_in:.0} ms, read {read:.0} ms; first epoch {first:.0} ms, epoch of an epoch {second:.0} ms"
-    );
+    println!("  key made {made_in}, read {read}; first epoch {first}, epoch of an epoch {second}");
+    println!("  {}", memory());
     let mut parent = Kind::Key;
     for link in epoch.links() {
         let mut bytes = Writer::default();
@@ -201,17 +278,18 @@ fn measure(
     prove: impl Fn(&[&[i32]], Watch<'_>) -> Proved,
     verify: impl Fn(&Public<'_>, &[u8]),
 ) {
-    let mut figures = [const { Vec::new() }; 3];
-    let mut phases: Vec<(Phase, Vec<f64>)> = Vec::new();
+    let mut figures = [const { Vec::new() }; 2];
+    let mut bytes = Vec::new();
+    let mut phases: Vec<(Phase, Vec<Time>)> = Vec::new();
     for inputs in samples {
-        let mut marks: Vec<(Phase, f64)> = Vec::new();
+        let mut marks: Vec<(Phase, Time)> = Vec::new();
         let (outputs, proof) = timed(&mut figures[0], 1, || {
             prove(inputs, &mut |phase| {
-                marks.push((phase, nanoseconds()));
+                marks.push((phase, Time::now()));
                 true
             })
         });
-        let end = nanoseconds();
+        let end = Time::now();
         let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
         let public = Public {
             inputs,
@@ -219,22 +297,19 @@ fn measure(
             statement: STATEMENT,
         };
         timed(&mut figures[1], REPEATS, || verify(&public, &proof));
-        figures[2].push(proof.len() as f64);
+        bytes.push(proof.len() as f64);
         let ends = marks.iter().skip(1).map(|&(_, at)| at).chain([end]);
         for (index, (&(phase, at), end)) in marks.iter().zip(ends).enumerate() {
             if phases.len() == index {
                 phases.push((phase, Vec::new()));
             }
-            phases[index].1.push(end - at);
+            phases[index].1.push(end.since(at));
         }
     }
-    let [proving, verifying, bytes] = figures.each_mut().map(|figures| median(figures));
-    println!(
-        "  {name:9} prove {:7.2} ms  verify {:6.2} ms  proof {bytes} B",
-        proving / 1e6,
-        verifying / 1e6,
-    );
-    for (phase, times) in &mut phases {
-        println!("    {:12} {:7.2} ms", phase.name(), median(times) / 1e6);
+    let [proving, verifying] = figures.each_ref().map(|figures| Spread::of(figures));
+    let bytes = median(&mut bytes);
+    println!("  {name:9} prove {proving}  verify {verifying}  proof {bytes} B");
+    for (phase, times) in &phases {
+        println!("    {:12} {}", phase.name(), Spread::of(times));
     }
 }

@@ -13,6 +13,7 @@
 //! | `any_key` | verifying keys of every mode |
 //! | `facts` | the facts of a refusal, as Python's messages name them |
 //! | `memory` | what the C library does with memory that is given back |
+//! | `threads` | the threads that the prover works on |
 //!
 //! # Soundness
 //!
@@ -24,6 +25,7 @@
 mod any_key;
 mod facts;
 mod memory;
+mod threads;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,6 +111,14 @@ fn apart<T: Send>(
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Failure::new("PANIC", text.unwrap_or("no details")))
     })
+}
+
+/// The same on the prover's threads.
+fn proving<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
+    apart(py, || threads::run(work))
 }
 
 type Array<'py, T> = PyReadonlyArray1<'py, T>;
@@ -210,6 +220,16 @@ mod _native {
     }
 
     #[pyfunction]
+    fn use_threads(count: usize) -> usize {
+        crate::threads::set(count)
+    }
+
+    #[pyfunction]
+    fn threads() -> usize {
+        crate::threads::get()
+    }
+
+    #[pyfunction]
     fn check_graph(py: Python<'_>, graph: &[u8]) -> PyResult<()> {
         apart(py, move || {
             Graph::decode(graph)?;
@@ -263,7 +283,7 @@ mod _native {
             let key = prover::ProvingKey::new(mode, Graph::decode(graph)?, &weights, profile)?;
             Ok(key.verifying_key().encode())
         };
-        Ok(PyBytes::new(py, &apart(py, commit)?))
+        Ok(PyBytes::new(py, &proving(py, commit)?))
     }
 
     #[pyfunction]
@@ -306,7 +326,7 @@ mod _native {
             memory::give_back();
             Ok((bytes, secret))
         };
-        let (key, secret) = apart(py, commit)?;
+        let (key, secret) = proving(py, commit)?;
         Ok((PyBytes::new(py, &key), PyBytes::new(py, &secret.0)))
     }
 
@@ -319,12 +339,12 @@ mod _native {
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
             let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
-            Ok(Self(Arc::new(apart(py, load)?)))
+            Ok(Self(Arc::new(proving(py, load)?)))
         }
 
         fn execute(&self, py: Python<'_>, inputs: Vec<Array<'_, i32>>) -> PyResult<Execution> {
             let inputs = all_copied(&inputs);
-            let (outputs, run) = apart(py, || {
+            let (outputs, run) = proving(py, || {
                 let run = self.0.run(&views(&inputs))?;
                 Ok((self.0.outputs(&run), run))
             })?;
@@ -366,7 +386,7 @@ mod _native {
                 let inputs = views(&self.inputs);
                 Ok(self.key.prove_run(run, &inputs, statement, &mut goes_on)?)
             };
-            Ok(PyBytes::new(py, &apart(py, prove)?))
+            Ok(PyBytes::new(py, &proving(py, prove)?))
         }
     }
 
@@ -396,7 +416,7 @@ mod _native {
                 let load = prover::private::ProvingKey::load;
                 Ok(load(verifying_key, &values, secret, links)?)
             };
-            Ok(Self(apart(py, load)?))
+            Ok(Self(proving(py, load)?))
         }
 
         fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -415,7 +435,7 @@ mod _native {
             secret: Option<[u8; 32]>,
         ) -> PyResult<PrivateExecution> {
             let inputs = all_copied(&inputs);
-            let (run, private) = apart(py, || {
+            let (run, private) = proving(py, || {
                 let views = views(&inputs);
                 let Some(secret) = secret else {
                     return Ok((self.0.run(&views)?, None));
@@ -462,7 +482,7 @@ mod _native {
                 memory::give_back();
                 Ok(begun?)
             };
-            Ok(Epoch(apart(py, begin)?))
+            Ok(Epoch(proving(py, begin)?))
         }
 
         fn rotate<'py>(
@@ -475,7 +495,7 @@ mod _native {
                 memory::give_back();
                 Ok(renewed?)
             };
-            let (links, secret) = apart(py, rotate)?;
+            let (links, secret) = proving(py, rotate)?;
             Ok((PyBytes::new(py, &links), PyBytes::new(py, &secret.0)))
         }
     }
@@ -540,7 +560,7 @@ mod _native {
                 }
                 Ok(self.0.begin(slot, &mut goes_on)?)
             };
-            Ok(Self(apart(py, begin)?))
+            Ok(Self(proving(py, begin)?))
         }
 
         #[pyo3(signature = (execution, statement, slot, goes_on=None, attempt=0))]
@@ -566,7 +586,7 @@ mod _native {
                 let proof = self.0.prove(&run, &inputs, statement, slot, &mut goes_on)?;
                 Ok(proof)
             };
-            Ok(PyBytes::new(py, &apart(py, prove)?))
+            Ok(PyBytes::new(py, &proving(py, prove)?))
         }
     }
 

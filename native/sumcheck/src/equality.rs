@@ -2,7 +2,11 @@
 
 use crate::wide::{Wide, unpack};
 use p3_field::PrimeCharacteristicRing;
+use std::ops::Range;
 use transcript::Extension;
+
+/// Nanoseconds that a vector of products takes.
+const VECTOR: usize = 100;
 
 /// The weights eq(`point`, i) for i below `count`, the first coordinate being the highest bit.
 pub fn equality(point: &[Extension], count: usize) -> Vec<Extension> {
@@ -73,13 +77,38 @@ pub fn powers(base: Extension, count: usize) -> Vec<Extension> {
 
 /// Σ weights[i] · values[i].
 pub fn dot(weights: &[Extension], values: &[Extension]) -> Extension {
-    weights.iter().zip(values).map(|(&w, &v)| w * v).sum()
+    let length = weights.len().min(values.len());
+    let vectors = length / Wide::WIDTH;
+    let of_vectors = |range: Range<usize>| {
+        let range = range.start * Wide::WIDTH..range.end * Wide::WIDTH;
+        let weights = weights[range.clone()].chunks_exact(Wide::WIDTH);
+        let values = values[range].chunks_exact(Wide::WIDTH);
+        let products = weights.zip(values);
+        products.fold(Wide::ZERO, |sum, (weights, values)| {
+            sum + Wide::pack(weights) * Wide::pack(values)
+        })
+    };
+    let sums = parallel::ranges(vectors, VECTOR, of_vectors);
+    let rest = weights[vectors * Wide::WIDTH..].iter();
+    let rest = rest.zip(&values[vectors * Wide::WIDTH..]);
+    let sums = sums.iter().flat_map(Wide::lanes);
+    sums.chain(rest.map(|(&w, &v)| w * v)).sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{equality, equality_at, scalar_equality};
-    use transcript::Transcript;
+    use super::{dot, equality, equality_at, scalar_equality};
+    use transcript::{Extension, Transcript};
+
+    #[test]
+    fn products_are_summed_up_at_any_length() {
+        let mut transcript = Transcript::new();
+        for (own, other) in [(0, 0), (1, 1), (15, 16), (16, 16), (100, 100), (70, 40)] {
+            let (weights, values) = (transcript.point(own), transcript.point(other));
+            let expected = weights.iter().zip(&values).map(|(&w, &v)| w * v);
+            assert_eq!(dot(&weights, &values), expected.sum::<Extension>());
+        }
+    }
 
     #[test]
     fn packed_weights_are_those_of_one_coordinate_after_another() {

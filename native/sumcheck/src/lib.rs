@@ -41,4 +41,4 @@ pub use equality::{dot, equality, equality_at, powers, wide_equality};
 pub use product::{Batch, Engine, Reference, Simd};
 pub use statement::{Ended, Statement, Sum, pass};
 pub use value::Value;
-pub use wide::{Lanes, Wide, add_scaled, pack, unpack};
+pub use wide::{Lanes, Wide, add_scaled, pack, scale, unpack};

@@ -169,38 +169,63 @@ impl<E: Engine> Sum for Batch<E> {
 
 /// What tables hold: elements, one by one or packed.
 trait Element:
-    Copy + Default + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self>
+    Copy
+    + Default
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
 {
 }
 
 impl Element for Extension {}
 impl Element for Wide {}
 
+/// Nanoseconds that a round or a fold takes for two elements of all tables.
+const ELEMENT: usize = 40;
+
+/// Where the first variable of a table is 0, and where it is 1.
+type Halves<'a, E> = (&'a [E], &'a [E]);
+
 fn round<E: Element>(tables: &[Vec<E>]) -> Vec<E> {
-    match tables {
-        [a, b] => pairs(a, b),
-        [a, b, c] => triples(a, b, c),
-        _ => Vec::new(),
+    let half = tables.first().map_or(0, Vec::len) / 2;
+    let parts = parallel::ranges(half, ELEMENT, |range| {
+        let halves = tables.iter().map(|table| {
+            let (low, high) = table.split_at(half);
+            (&low[range.clone()], &high[range.clone()])
+        });
+        match *halves.collect::<Vec<_>>() {
+            [a, b] => pairs(a, b).to_vec(),
+            [a, b, c] => triples(a, b, c).to_vec(),
+            _ => Vec::new(),
+        }
+    });
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_default();
+    for sums in parts {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += sum;
+        }
     }
+    total
 }
 
-fn pairs<E: Element>(a: &[E], b: &[E]) -> Vec<E> {
-    let half = a.len() / 2;
-    let (a0, a1) = a.split_at(half);
-    let (b0, b1) = b.split_at(half);
+fn pairs<E: Element>((a0, a1): Halves<'_, E>, (b0, b1): Halves<'_, E>) -> [E; 2] {
     let mut sums = [E::default(); 2];
     for ((&a0, &a1), (&b0, &b1)) in a0.iter().zip(a1).zip(b0.iter().zip(b1)) {
         sums[0] += a0 * b0;
         sums[1] += (a1 - a0) * (b1 - b0);
     }
-    sums.to_vec()
+    sums
 }
 
-fn triples<E: Element>(a: &[E], b: &[E], c: &[E]) -> Vec<E> {
-    let half = a.len() / 2;
-    let (a0, a1) = a.split_at(half);
-    let (b0, b1) = b.split_at(half);
-    let (c0, c1) = c.split_at(half);
+fn triples<E: Element>(
+    (a0, a1): Halves<'_, E>,
+    (b0, b1): Halves<'_, E>,
+    (c0, c1): Halves<'_, E>,
+) -> [E; 3] {
     let mut sums = [E::default(); 3];
     let lows = a0.iter().zip(b0).zip(c0);
     let highs = a1.iter().zip(b1).zip(c1);
@@ -213,16 +238,18 @@ fn triples<E: Element>(a: &[E], b: &[E], c: &[E]) -> Vec<E> {
         sums[1] += square * c0 + linear * dc;
         sums[2] += square * dc;
     }
-    sums.to_vec()
+    sums
 }
 
 /// Fixes the first variable of a table.
 fn fold<E: Element>(table: &mut Vec<E>, x: E) {
     let half = table.len() / 2;
     let (low, high) = table.split_at_mut(half);
-    for (low, &high) in low.iter_mut().zip(high.iter()) {
-        *low += (high - *low) * x;
-    }
+    parallel::fill(low, 1, ELEMENT, |first, low| {
+        for (low, &high) in low.iter_mut().zip(&high[first..]) {
+            *low += (high - *low) * x;
+        }
+    });
     table.truncate(half);
 }
 

@@ -128,6 +128,18 @@ pub fn add_scaled(targets: &mut [Extension], weight: Extension, values: &[Extens
     }
 }
 
+/// Multiplies all elements by a factor.
+pub fn scale(targets: &mut [Extension], factor: Extension) {
+    let wide = Wide::from(factor);
+    let mut targets = targets.chunks_exact_mut(Wide::WIDTH);
+    for targets in targets.by_ref() {
+        (Wide::pack(targets) * wide).write(targets);
+    }
+    for target in targets.into_remainder() {
+        *target *= factor;
+    }
+}
+
 impl Default for Wide {
     fn default() -> Self {
         Self::ZERO
@@ -174,7 +186,7 @@ impl Mul for Wide {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lanes, Wide, add_scaled, pack, unpack};
+    use super::{Lanes, Wide, add_scaled, pack, scale, unpack};
     use p3_field::{PackedValue, PrimeCharacteristicRing};
     use transcript::{Base, Extension, Transcript};
 
@@ -213,6 +225,9 @@ mod tests {
             let sums = targets.iter().zip(&values);
             let expected: Vec<_> = sums.map(|(&t, &v)| t + weight * v).collect();
             add_scaled(&mut targets, weight, &values);
+            assert_eq!(targets, expected);
+            let expected: Vec<_> = targets.iter().map(|&target| target * weight).collect();
+            scale(&mut targets, weight);
             assert_eq!(targets, expected);
         }
     }

@@ -8,6 +8,7 @@ use p3_multilinear_util::point::Point;
 use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, Witness};
 use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
+use std::ops::Range;
 use std::sync::Arc;
 use sumcheck::equality;
 use transcript::{Base, DEGREE, Extension};
@@ -261,6 +262,8 @@ fn planes(elements: &[Extension]) -> [Vec<Base>; DEGREE] {
 
 /// Products that are reduced together.
 const TOGETHER: usize = 4;
+/// Elements of the base field that are summed up with weights in a nanosecond, by which work is split.
+pub const SUMMED: usize = 2;
 
 /// Σ a[i] · b[i] over the base field.
 fn base_dot(a: &[Base], b: &[Base]) -> Base {
@@ -287,12 +290,13 @@ pub fn combine_slices<'a>(
     slices: impl Iterator<Item = &'a [Base]>,
 ) -> Vec<Extension> {
     let planes = planes(weights);
-    slices
-        .map(|slice| {
-            let sums = planes.each_ref().map(|plane| base_dot(plane, slice));
-            Extension::from_basis_coefficients_fn(|limb| sums[limb])
-        })
-        .collect()
+    let slices: Vec<&[Base]> = slices.collect();
+    parallel::map(slices.len(), weights.len() / SUMMED, |index| {
+        let sums = planes
+            .each_ref()
+            .map(|plane| base_dot(plane, slices[index]));
+        Extension::from_basis_coefficients_fn(|limb| sums[limb])
+    })
 }
 
 /// A column at a point, the first coordinate being the highest bit.
@@ -310,29 +314,32 @@ pub fn evaluate(column: &[Base], point: &[Extension]) -> Extension {
 pub fn combine_rows(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
     let columns = matrix.len() / weights.len().max(1);
     let planes = planes(weights);
-    let mut combined = Vec::with_capacity(columns);
     let lanes = Lanes::WIDTH;
-    let whole = columns / lanes * lanes;
-    for start in (0..whole).step_by(lanes) {
-        let mut sums = [Lanes::ZERO; DEGREE];
-        for row in (0..weights.len()).step_by(TOGETHER) {
-            let values: [Lanes; TOGETHER] = std::array::from_fn(|index| {
-                let at = (row + index) * columns + start;
-                *Lanes::from_slice(&matrix[at..at + lanes])
-            });
-            for (sum, plane) in sums.iter_mut().zip(&planes) {
-                let of_rows: [Lanes; TOGETHER] =
-                    std::array::from_fn(|index| Lanes::from(plane[row + index]));
-                *sum += Lanes::dot_product(&of_rows, &values);
+    let vectors = columns / lanes;
+    let of_vectors = |vectors: Range<usize>| {
+        let mut combined = Vec::with_capacity(vectors.len() * lanes);
+        for start in vectors.map(|vector| vector * lanes) {
+            let mut sums = [Lanes::ZERO; DEGREE];
+            for row in (0..weights.len()).step_by(TOGETHER) {
+                let values: [Lanes; TOGETHER] = std::array::from_fn(|index| {
+                    let at = (row + index) * columns + start;
+                    *Lanes::from_slice(&matrix[at..at + lanes])
+                });
+                for (sum, plane) in sums.iter_mut().zip(&planes) {
+                    let of_rows: [Lanes; TOGETHER] =
+                        std::array::from_fn(|index| Lanes::from(plane[row + index]));
+                    *sum += Lanes::dot_product(&of_rows, &values);
+                }
             }
-        }
-        combined.extend(
-            (0..lanes).map(|lane| {
+            combined.extend((0..lanes).map(|lane| {
                 Extension::from_basis_coefficients_fn(|limb| sums[limb].as_slice()[lane])
-            }),
-        );
-    }
-    for column in whole..columns {
+            }));
+        }
+        combined
+    };
+    let cost = weights.len() * lanes / SUMMED;
+    let mut combined = parallel::joined(vectors, cost, of_vectors);
+    for column in vectors * lanes..columns {
         let rows = weights.iter().enumerate();
         combined.push(
             rows.map(|(row, &weight)| weight * matrix[row * columns + column])

@@ -16,7 +16,7 @@ use crate::{
     Rejected, Root, Term, Transform, Writer, schedule, security,
 };
 use head::{ColumnsHead, Stack};
-pub use head::{combine_rows, combine_slices, evaluate};
+pub use head::{SUMMED, combine_rows, combine_slices, evaluate};
 use p3_blake3::Blake3;
 use p3_field::PrimeCharacteristicRing;
 use p3_multilinear_util::point::Point;

@@ -3,7 +3,7 @@
 
 use super::{Frozen, stream};
 use crate::channel::{Channel, spread_point};
-use crate::code::{Code, Message};
+use crate::code::{Code, Message, Salts};
 use crate::form::equal;
 use crate::later::{self, First, Folding, follow};
 use crate::leaves::{TreeOpening, TreeShape, combined, extensions};
@@ -169,10 +169,8 @@ impl Plain {
             width: 1 << fold,
             values: &message,
             tail: &[],
-            salts: 0,
-            salt: &[],
         };
-        let code = Code::new(schedule.hash, &message, schedule.rate);
+        let code = Code::new(schedule.hash, &message, Salts::default(), schedule.rate);
 
         let mut channel = Frozen::new(9);
         let elements: Vec<Extension> = cells.iter().map(|&cell| cell.into()).collect();

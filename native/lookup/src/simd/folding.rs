@@ -1,5 +1,6 @@
 //! One layer while its variables are bound.
 
+use super::parts::Parts;
 use super::{GROUP, LANE_BITS, PARTS, lane_of};
 use crate::fractions::{Children, Fraction};
 use crate::reference::ScalarLayer;
@@ -14,7 +15,7 @@ use transcript::Extension;
 pub(super) struct Folding<const N: usize> {
     /// Group after group, N elements for each node. Folded nodes take the place of those that they are
     /// made of.
-    pub(super) nodes: Vec<Wide>,
+    pub(super) nodes: Parts,
     pub(super) padding: [Wide; N],
     /// Variables of groups that are not bound.
     pub(super) left: usize,
@@ -29,6 +30,21 @@ pub(super) struct Folding<const N: usize> {
 
 /// h(0) and the coefficient of X² of a round, lane by lane.
 pub(super) type Sums = [[Wide; PARTS]; 2];
+/// Those of nothing.
+pub(super) const NO_SUMS: Sums = [[Wide::ZERO; PARTS]; 2];
+/// Nanoseconds that a group takes.
+const GROUP_COST: usize = 100;
+
+/// All of them.
+pub(super) fn total(all: &[Sums]) -> Sums {
+    let mut total = NO_SUMS;
+    for sums in all {
+        for (total, &sum) in total.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+            *total += sum;
+        }
+    }
+    total
+}
 
 /// What a node contributes, but for factor and constant.
 fn gate<const N: usize>(node: &[Wide; N]) -> Wide {
@@ -51,7 +67,7 @@ fn line<const N: usize>(nodes: &mut [[Wide; N]], [a, b]: [usize; 2], to: usize, 
 impl<const N: usize> Folding<N> {
     /// The layer of `groups` groups, the sums of whose first round are still to be made.
     pub(super) fn new(
-        nodes: Vec<Wide>,
+        nodes: Parts,
         groups: usize,
         padding: [Extension; N],
         point: &[Extension],
@@ -69,7 +85,7 @@ impl<const N: usize> Folding<N> {
             weights: equality(&falling(&of_groups[1..]), 1 << (left - 1)),
             lanes: equality(&falling(of_lanes), GROUP),
             lambda,
-            sums: [[Wide::ZERO; PARTS]; 2],
+            sums: NO_SUMS,
         }
     }
 
@@ -119,29 +135,46 @@ impl<const N: usize> Folding<N> {
     pub(super) fn fold(&mut self, x: Extension) -> Option<ScalarLayer> {
         let x = Factor::from(x);
         self.halve_weights();
-        let mut sums = [[Wide::ZERO; PARTS]; 2];
-        let folded = self.groups.div_ceil(2);
-        let last = self.left == 1;
-        let nodes = self.nodes.as_chunks_mut::<N>().0;
-        for pair in 0..folded.div_ceil(2) {
-            let weight = Factor::from(self.weights[pair]);
-            for part in 0..PARTS {
-                let at = |group: usize| group * PARTS + part;
-                let (first, second) = (at(2 * pair), at(2 * pair + 1));
-                line(nodes, [at(4 * pair), at(4 * pair + 1)], first, &x);
-                if last {
-                    continue;
+        let (last, padding, weights) = (self.left == 1, self.padding, &self.weights);
+        let sums = self.nodes.each(GROUP_COST, |first, nodes| {
+            let mut sums = NO_SUMS;
+            let weights = weights[first / 4..].iter().enumerate();
+            let nodes_of = nodes.as_chunks_mut::<N>().0;
+            let folded = (nodes_of.len() / PARTS).div_ceil(2);
+            for (pair, &weight) in weights.take(folded.div_ceil(2)) {
+                let weight = Factor::from(weight);
+                for part in 0..PARTS {
+                    let at = |group: usize| group * PARTS + part;
+                    let (first, second) = (at(2 * pair), at(2 * pair + 1));
+                    line(nodes_of, [at(4 * pair), at(4 * pair + 1)], first, &x);
+                    if last {
+                        continue;
+                    }
+                    if 2 * pair + 1 < folded {
+                        line(nodes_of, [at(4 * pair + 2), at(4 * pair + 3)], second, &x);
+                    } else {
+                        nodes_of[second] = padding;
+                    }
+                    Self::add(
+                        &mut sums,
+                        part,
+                        &weight,
+                        &nodes_of[first],
+                        &nodes_of[second],
+                    );
                 }
-                if 2 * pair + 1 < folded {
-                    line(nodes, [at(4 * pair + 2), at(4 * pair + 3)], second, &x);
-                } else {
-                    nodes[second] = self.padding;
-                }
-                Self::add(&mut sums, part, &weight, &nodes[first], &nodes[second]);
             }
-        }
-        self.sums = sums;
-        self.bound(folded)
+            let groups = if last {
+                folded
+            } else {
+                folded.next_multiple_of(2)
+            };
+            nodes.truncate(groups * PARTS * N);
+            sums
+        });
+        self.sums = total(&sums);
+        self.nodes.halve();
+        self.bound(self.groups.div_ceil(2))
     }
 
     /// Takes note of a bound variable.
@@ -151,16 +184,16 @@ impl<const N: usize> Folding<N> {
             return Some(self.end());
         }
         self.groups = folded.next_multiple_of(2);
-        self.nodes.truncate(self.groups * PARTS * N);
         None
     }
 
     /// The layer of the lanes.
     fn end(&self) -> ScalarLayer {
         let inverse = self.lambda.try_inverse().unwrap_or(Extension::ZERO);
+        let nodes = self.nodes.first();
         let node = |lane: usize| {
             let elements: [Extension; N] =
-                std::array::from_fn(|element| lane_of(|part| self.nodes[part * N + element], lane));
+                std::array::from_fn(|element| lane_of(|part| nodes[part * N + element], lane));
             let fraction = |numerator, denominator| Fraction {
                 numerator,
                 denominator,

@@ -6,12 +6,14 @@
 //! say: the first round and the level above the leaves need no product of two packed elements.
 
 use super::PARTS;
-use super::folding::{Folding, Sums};
-use super::level::{Level, with_lambda};
+use super::folding::{Folding, NO_SUMS, Sums, total};
+use super::level::{Level, PAIR, with_lambda};
+use super::parts::Parts;
 use crate::fractions::{Children, Fraction};
 use crate::reference::ScalarLayer;
 use p3_field::{Field, PrimeCharacteristicRing};
 use std::array::from_fn;
+use std::ops::Range;
 use sumcheck::{Combination, Factor, Lanes, Wide};
 use transcript::Extension;
 
@@ -41,6 +43,9 @@ pub(super) struct Leaves<'a> {
 const QUAD: usize = 4;
 /// Quads whose products with their weights are reduced together.
 const TOGETHER: usize = 4;
+
+/// Nanoseconds that a quad takes.
+const QUAD_COST: usize = 100;
 
 /// Two leaves: what their products are made of.
 struct Pair {
@@ -82,6 +87,21 @@ impl Pair {
 impl LeafBlock<'_> {
     const fn groups(&self) -> usize {
         self.keys.len() / PARTS
+    }
+
+    /// What of it is in these groups of the tree.
+    fn cut(&self, groups: &Range<usize>) -> Option<Self> {
+        let first = groups.start.max(self.first);
+        let end = groups.end.min(self.first + self.groups());
+        let own = |group: usize| group.checked_sub(self.first).map(|own| own * PARTS);
+        let own = own(first)?..own(end)?;
+        Some(Self {
+            first,
+            constant: self.constant,
+            keys: self.keys.get(own.clone()).filter(|keys| !keys.is_empty())?,
+            values: self.values.get(own.clone()).unwrap_or_default(),
+            counts: self.counts.get(own).unwrap_or_default(),
+        })
     }
 
     /// Key, value and numerator of a packed leaf, counted within the block.
@@ -168,6 +188,13 @@ impl Leaves<'_> {
         self.blocks.iter().map(LeafBlock::groups).sum()
     }
 
+    /// Blocks and parts of blocks that are in these quads.
+    fn cut(&self, quads: &Range<usize>) -> impl Iterator<Item = LeafBlock<'_>> {
+        let groups = QUAD * quads.start..QUAD * quads.end;
+        let blocks = self.blocks.iter();
+        blocks.filter_map(move |block| block.cut(&groups))
+    }
+
     /// Whether they have numerators of their own.
     pub(super) fn counted(&self) -> bool {
         self.blocks.iter().any(|block| !block.counts.is_empty())
@@ -175,10 +202,22 @@ impl Leaves<'_> {
 
     /// The level above the leaves.
     pub(super) fn parents(&self) -> Level {
-        let padding = Children([self.padding; 2]).sum();
-        let mut level = Level::new(self.height - 1, self.groups() / QUAD, padding);
+        let quads = self.groups() / QUAD;
+        let level = Level {
+            nodes: Parts::new(quads, PARTS * PAIR, QUAD_COST, |quads| {
+                self.parents_of(&quads)
+            }),
+            variables: self.height - 1,
+            padding: Children([self.padding; 2]).sum(),
+        };
+        level.filled()
+    }
+
+    /// The nodes above some quads.
+    fn parents_of(&self, quads: &Range<usize>) -> Vec<Wide> {
+        let mut nodes = Vec::with_capacity((quads.len() + 1) * PARTS * PAIR);
         let beta = self.beta;
-        for block in &self.blocks {
+        for block in self.cut(quads) {
             let c = block.constant;
             let square = Wide::from(c * c);
             let twice = Wide::from(c.double());
@@ -207,22 +246,35 @@ impl Leaves<'_> {
             };
             for quad in 0..block.groups() / QUAD {
                 for part in 0..PARTS {
-                    level.nodes.extend(node(QUAD * quad, part));
-                    level.nodes.extend(node(QUAD * quad + 2, part));
+                    nodes.extend(node(QUAD * quad, part));
+                    nodes.extend(node(QUAD * quad + 2, part));
                 }
             }
         }
-        level.fill();
-        level
+        nodes
     }
 
     /// The sums of the first round of their layer, for the gate numerator + `lambda` · denominator with
     /// `shift` added to every denominator, where `weights` are those of the quads. Of numerators that
     /// are all 1 it takes no notice.
     fn sums(&self, weights: &[Extension], lambda: Extension, shift: Extension) -> Sums {
-        let mut total = [[Wide::ZERO; PARTS]; 2];
+        let quads = self.groups() / QUAD;
+        let parts = parallel::ranges(quads, QUAD_COST, |quads| {
+            self.sums_of(&quads, weights, lambda, shift)
+        });
+        total(&parts)
+    }
+
+    fn sums_of(
+        &self,
+        quads: &Range<usize>,
+        weights: &[Extension],
+        lambda: Extension,
+        shift: Extension,
+    ) -> Sums {
+        let mut total = NO_SUMS;
         let beta = self.beta;
-        for block in &self.blocks {
+        for block in self.cut(quads) {
             let c = block.constant + shift;
             let weights = &weights[block.first / QUAD..][..block.groups() / QUAD];
             let weight: Extension = weights.iter().copied().sum();
@@ -271,7 +323,13 @@ impl Folding<2> {
     pub(super) fn ones(leaves: &Leaves<'_>, point: &[Extension], lambda: Extension) -> Self {
         let inverse = lambda.try_inverse().unwrap_or(Extension::ZERO);
         let padding = [leaves.padding.denominator + inverse; 2];
-        let mut folding = Self::new(Vec::new(), leaves.groups() / 2, padding, point, lambda);
+        let mut folding = Self::new(
+            Parts::default(),
+            leaves.groups() / 2,
+            padding,
+            point,
+            lambda,
+        );
         folding.sums = leaves.sums(&folding.weights, Extension::ONE, inverse);
         folding
     }
@@ -289,7 +347,13 @@ impl Folding<4> {
     /// The layer above leaves that are counted.
     pub(super) fn counted(leaves: &Leaves<'_>, point: &[Extension], lambda: Extension) -> Self {
         let padding = with_lambda(leaves.padding, lambda);
-        let mut folding = Self::new(Vec::new(), leaves.groups() / 2, padding, point, lambda);
+        let mut folding = Self::new(
+            Parts::default(),
+            leaves.groups() / 2,
+            padding,
+            point,
+            lambda,
+        );
         folding.sums = leaves.sums(&folding.weights, lambda, Extension::ZERO);
         folding
     }
@@ -315,28 +379,35 @@ impl<const N: usize> Folding<N> {
     fn fold_leaves(
         &mut self,
         leaves: &Leaves<'_>,
-        node: impl Fn(&LeafBlock<'_>, usize) -> [Wide; N],
+        node: impl Fn(&LeafBlock<'_>, usize) -> [Wide; N] + Sync + Send,
     ) -> Option<ScalarLayer> {
         self.halve_weights();
         let folded = self.groups / 2;
-        let mut sums = [[Wide::ZERO; PARTS]; 2];
-        self.nodes = Vec::with_capacity(folded * PARTS * N);
-        for block in &leaves.blocks {
-            for first in (0..block.groups()).step_by(2 * QUAD) {
-                let weight = Factor::from(self.weights[(block.first + first) / (2 * QUAD)]);
-                for group in [first, first + QUAD] {
-                    for part in 0..PARTS {
-                        self.nodes.extend(node(block, group * PARTS + part));
+        let weights = &self.weights;
+        // Of two quads at a time.
+        let made = |nodes: &Range<usize>| -> (Vec<Wide>, Sums) {
+            let mut sums = NO_SUMS;
+            let mut all = Vec::with_capacity(nodes.len() * PARTS * N);
+            for block in leaves.cut(nodes) {
+                for first in (0..block.groups()).step_by(2 * QUAD) {
+                    let weight = Factor::from(weights[(block.first + first) / (2 * QUAD)]);
+                    for group in [first, first + QUAD] {
+                        for part in 0..PARTS {
+                            all.extend(node(&block, group * PARTS + part));
+                        }
+                    }
+                    let made = all.as_chunks::<N>().0;
+                    let (low, high) = made[made.len() - 2 * PARTS..].split_at(PARTS);
+                    for (part, (a, b)) in low.iter().zip(high).enumerate() {
+                        Self::add(&mut sums, part, &weight, a, b);
                     }
                 }
-                let made = self.nodes.as_chunks::<N>().0;
-                let (low, high) = made[made.len() - 2 * PARTS..].split_at(PARTS);
-                for (part, (a, b)) in low.iter().zip(high).enumerate() {
-                    Self::add(&mut sums, part, &weight, a, b);
-                }
             }
-        }
-        self.sums = sums;
+            (all, sums)
+        };
+        let (nodes, sums) = Parts::with(folded, PARTS * N, QUAD_COST, |nodes| made(&nodes));
+        self.nodes = nodes;
+        self.sums = total(&sums);
         self.bound(folded)
     }
 }

@@ -9,6 +9,7 @@
 mod folding;
 mod leaves;
 mod level;
+mod parts;
 
 use crate::fractions::{Children, Fraction};
 use crate::proof::Proof;
