@@ -296,6 +296,15 @@ class Settings(BaseSettings):
             "`inferproof worker`."
         ),
     )
+    prove_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description=(
+            "Threads that one proof is made by. 0: the cores that the process may use, shared out "
+            "among the proofs that are made at the same time."
+        ),
+    )
     lease_s: int = Field(
         30,
         ge=1,

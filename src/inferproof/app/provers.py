@@ -12,8 +12,9 @@ from inferproof.proving.base import OpeningCounter, ProofSystem
 from inferproof.proving.costs import FILE as COSTS
 from inferproof.proving.external import ExternalSystem
 from inferproof.proving.isolated import IsolatedCheckers
-from inferproof.proving.pool import WorkerPool
+from inferproof.proving.pool import WorkerPool, share_of_cores
 from inferproof.proving.registry import get_system
+from inferproof.proving.sumcheck.library import use_threads
 from inferproof.services.base import Systems
 from inferproof.settings import Settings
 from inferproof.storage.sql.closing import to_the_end
@@ -29,8 +30,12 @@ def open_systems(
     watch: Watch = unwatched,
 ) -> Systems:
     """Proof systems by name, each built once; all share one pool of worker processes, and the order
-    book counts the openings of their keys."""
-    pool = WorkerPool(max(1, settings.workers))
+    book counts the openings of their keys. Proofs have the threads that the settings say, in this
+    process and in those of the pool."""
+    together = max(1, settings.workers)
+    threads = settings.prove_threads or share_of_cores(together)
+    use_threads(threads)
+    pool = WorkerPool(together, threads)
     stack.callback(pool.close)
     openings = shared_openings(stores.openings, asyncio.get_running_loop())
     known, built = dict(more), list[ProofSystem]()

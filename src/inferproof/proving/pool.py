@@ -24,6 +24,13 @@ _POLL_S = 0.1
 _MAX_LINE = 16 * 2**20
 
 
+def share_of_cores(size: int) -> int:
+    """The cores that this process may use, shared out among `size`; at least 1 for each."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+    return max(1, cores // size)
+
+
 class _Worker:
     """One process, its pipes, and what it has said so far."""
 
@@ -87,7 +94,7 @@ class WorkerPool:
     """
 
     def __init__(self, size: int = 1, threads: int | None = None, memory_bytes: int = 0) -> None:
-        self._threads = threads or max(1, (os.cpu_count() or 1) // size)
+        self._threads = threads or share_of_cores(size)
         self._memory = memory_bytes
         self._slots = threading.Semaphore(size)
         self._lock = threading.Lock()

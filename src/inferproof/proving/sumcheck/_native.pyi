@@ -25,6 +25,18 @@ def sources() -> str:
     """The digest of the sources of prover, verifier and commitment that this build is made of, as
     scripts/native.py computes it; empty where that script has not built it."""
 
+def use_threads(count: int) -> int:
+    """Makes each call that proves, runs or makes a key work on so many threads from now on, in the
+    whole process; returns the number. By 0, on as many as RAYON_NUM_THREADS says, or else as there
+    are cores that this process may use.
+
+    What is made does not depend on the number. Calls that come at a time have threads of their own,
+    and so has a fork. With more than one, `goes_on` is called in another thread than the caller's.
+    """
+
+def threads() -> int:
+    """On how many threads calls work; what `use_threads` has said last, or else would by 0."""
+
 def check_graph(graph: bytes) -> None:
     """Returns when these bytes are a well-formed graph."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "inferproof.proving.sumcheck._native"
 HERE = Path(__file__).parent
 _LOCK = Lock()
+_threads = 0
 
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
@@ -37,6 +38,8 @@ class Native(Protocol):
 
     def build(self) -> str: ...
     def sources(self) -> str: ...
+    def use_threads(self, count: int) -> int: ...
+    def threads(self) -> int: ...
     def check_graph(self, graph: bytes) -> None: ...
     def graph_size(self, graph: bytes) -> tuple[int, int, int]: ...
     def run_graph(
@@ -72,8 +75,23 @@ def library() -> Native:
         loaded = sys.modules.get(NAME)
         if loaded is None:
             loaded = _load()
+            loaded.use_threads(_threads)
             sys.modules[NAME] = loaded
     return cast("Native", loaded)
+
+
+def use_threads(count: int) -> None:
+    """Makes the native module work on so many threads a call from now on, in this whole process.
+
+    0: on as many as RAYON_NUM_THREADS says, or else as there are cores that it may use. Where no
+    build is installed nothing happens: whoever proves is told so.
+    """
+    global _threads
+    with _LOCK:
+        _threads = count
+        loaded = sys.modules.get(NAME)
+    if loaded is not None:
+        loaded.use_threads(count)
 
 
 def graph_rejection(failure: Exception) -> ArtifactRejected | None:

@@ -1,6 +1,7 @@
 """One run of a compiled model, and the proof that is made of it without another run."""
 
 import time
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,15 +165,20 @@ def failure(error: Exception) -> InferproofError:
 
 
 class _Watch:
-    """Reports the native prover's phases, and ends it when it is no longer wanted."""
+    """Reports the native prover's phases, and ends it when it is no longer wanted. The prover asks
+    in a thread of its own, where what is under way here is to be known too."""
 
     def __init__(self, limit_s: float, report: Progress, cancelled: Cancelled) -> None:
         self._limit_s = limit_s
         self._report = report
         self._cancelled = cancelled
         self._deadline = time.monotonic() + limit_s
+        self._context = copy_context()
 
     def goes_on(self, phase: str) -> bool:
+        return self._context.run(self._goes_on, phase)
+
+    def _goes_on(self, phase: str) -> bool:
         share, words = _STAGES[phase]
         self._report(words, share)
         return self.reason() is None

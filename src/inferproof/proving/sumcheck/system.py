@@ -1,9 +1,10 @@
 """sumcheck as a ProofSystem: our own prover, in this process; compiling in a worker's.
 
-A proof takes milliseconds and the native module lets go of the interpreter's lock, so proofs are
-made in the calling thread, from keys that stay in memory. The module is Rust without unsafe code
-of our own, a panic in it is a typed failure, and every input was checked before. Compiling takes
-seconds of Python, reads what the sandbox made of a stranger's file, and runs in a worker process.
+A proof takes milliseconds and the native module lets go of the interpreter's lock, so the calling
+thread waits for its proof, which threads of the module make from keys that stay in memory. The
+module is Rust without unsafe code of our own, a panic in it is a typed failure, and every input was
+checked before. Compiling takes seconds of Python, reads what the sandbox made of a stranger's file,
+and runs in a worker process.
 """
 
 import json
