@@ -38,6 +38,10 @@ def threads() -> Iterator[Callable[[int], None]]:
     use_threads(0)
 
 
+STARTS = 9
+"""More openings of the key than a test takes: the next one shows its ranges."""
+
+
 class Model:
     """A key of mode private with one epoch."""
 
@@ -47,7 +51,9 @@ class Model:
         graph = vector.key[vector.key.index(b"INFGRAPH") :]
         count, _, _ = library().graph_size(graph)
         self.weights: Int8s = (np.arange(count) * 37 % 251 - 125).astype(np.int8)
-        self.key, self.secret = library().commit_private(graph, self.weights, NOTHING, "default")
+        made = library().commit_private(graph, self.weights, NOTHING, "default")
+        self.key, self.secret, first = made
+        self.ranges = first.prove_ranges(0, STARTS)
         self.inputs: list[Int32s] = [np.array(values, np.int32) for values in vector.inputs]
 
     def load(self) -> "_native.PrivateKey":
@@ -63,7 +69,7 @@ class Model:
         """Makes a proof and verifies it."""
         execution = key.execute(self.inputs)
         proof = epoch.prove(execution, STATEMENT, slot, goes_on)
-        verifier = library().VerifyingKey(self.key)
+        verifier = library().VerifyingKey(self.key, self.ranges)
         verifier.verify(self.inputs, execution.outputs(), STATEMENT, proof)
 
 
