@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     rule,
 )
 from order_book_suite import ANSWER, WHY, path
-from service_parts import PATH, PRICE, TREASURY, World, build, claim_to, nonce, pay
+from service_parts import PATH, PRICE, TREASURY, Services, World, build, claim_to, nonce, pay
 
 from inferproof.errors import (
     Conflict,
@@ -265,7 +265,10 @@ class Market(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        self.services = build(self.world, self.stores)
+        async def built() -> Services:
+            return build(self.world, self.stores)
+
+        self.services = self.do(built())
 
     @rule(temporary=st.booleans())
     def fault(self, temporary: bool) -> None:

@@ -105,7 +105,7 @@ def test_the_security_report_itemises_a_hundred_bits(folder, sumcheck_mode):
 def _check_report(folder, profile, mode):
     code, report = run_json("inspect", folder, "--security")
     assert code == 0
-    assert set(report) == {"provable_bits", "profile", "mode", "terms"}
+    assert set(report) == {"provable_bits", "profile", "mode", "terms", "shows_ranges"}
     assert (report["profile"], report["mode"]) == (profile, mode)
     assert 100 <= report["provable_bits"] <= min(term["bits"] for term in report["terms"])
     assert {tuple(term) for term in report["terms"]} == {("name", "bits")}

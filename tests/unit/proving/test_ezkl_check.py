@@ -124,7 +124,9 @@ def test_no_damaged_setting_brings_the_verifier_down(bundle, file, draw):
         return
 
 
-@QUIET
+# The same draws each time: a damaged count may ask ezkl for any memory, and here no process apart
+# bounds it, as the one does that checks what strangers bring (test_isolated).
+@settings(QUIET, derandomize=True)
 @given(draw=st.data())
 def test_no_damaged_key_or_srs_brings_the_verifier_down(bundle, file, draw):
     part = draw.draw(st.sampled_from(["verifying_key", "srs"]))
