@@ -38,6 +38,7 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck import private_key
+from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import Cache
 from inferproof.proving.sumcheck.modes import PRIVATE
@@ -622,7 +623,8 @@ def test_the_commands_of_a_provider(
     assert told(*proof)["openings_left"] == size - 4
     told("verify", folder, file)
     seen = told("inspect", folder)
-    assert (seen["mode"], seen["assurance"]) == ("private", "zk-integrity")
+    level = "zk-private" if evidence_holds() else "zk-integrity"
+    assert (seen["mode"], seen["assurance"]) == ("private", level)
     shown = told("provider", "openings", "show", folder)
     assert seen["openings"] == shown
     assert (shown["key"], shown["left"], shown["used"]) == (key, size - 4, 3)
