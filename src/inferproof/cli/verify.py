@@ -17,7 +17,6 @@ from inferproof.client.tools import installed_checker
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.labels import label_of, names_of
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
-from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor, TensorSpec
@@ -177,14 +176,14 @@ def _verify_proof(
 ) -> None:
     data = read_file(proof_file, MAX_PROOF_FILE)
     bundle = bundle_for_proof(target, data)
-    private = decode_proof_file(data).statement.private_input
-    assurance = assurance_of(bundle, private_input=private)
-    policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
     checker = installed_checker(bundle.parts.proof_system, isolated=True)
     began = time.perf_counter()
     verified = verify_proof(data, bundle, checker)
     verify_s = time.perf_counter() - began
+    private = verified.statement.private_input
+    assurance = assurance_of(bundle, private_input=private)
+    policy.check_model(bundle.commitment, assurance)
     security = security_of(checker, bundle, private_input=private)
     policy.check_security(security)
     if own is not None:
