@@ -130,8 +130,9 @@ def test_a_call_reports(bought: tuple[Path, dict[str, Any]], market: Market) -> 
     receipt, told = bought
     assert set(told) == {
         *("job_id", "label", "outputs", "verified", "assurance", "proven", "paid", "symbol"),
-        *("transaction", "receipt", "timings"),
+        *("transaction", "receipt", "timings", "opening"),
     }
+    assert told["opening"] is None  # of a private input, which this one was not
     assert (told["verified"], told["assurance"]) == (True, "zk-integrity")
     assert (told["paid"], told["symbol"]) == ("0.25", "devUSDC")
     assert told["receipt"] == str(receipt)

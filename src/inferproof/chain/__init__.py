@@ -25,8 +25,10 @@ for _package in ("web3", "eth_account", "eth_abi"):
         )
 
 # py_ecc, which eth_account imports, raises the recursion limit beyond what the C stack bears:
-# deeply nested JSON would then end the process instead of raising RecursionError.
-_limit = sys.getrecursionlimit()
+# deeply nested JSON would then end the process instead of raising RecursionError. Whoever imported
+# it first, the limit is no higher than what a stack of 8 MB bears.
+MAX_RECURSION = 10_000
+_limit = min(sys.getrecursionlimit(), MAX_RECURSION)
 import py_ecc  # noqa: E402, F401
 
 sys.setrecursionlimit(_limit)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from inferproof.errors import InferproofError, Misconfigured, NotFound, Reason
+from inferproof.protocol.json_text import read_json
 from inferproof.types.digest import Address
 from inferproof.types.money import Network
 
@@ -103,8 +104,8 @@ def save_deployment(folder: Path, deployment: Deployment) -> Path:
 
 def _parse(path: Path, data: bytes) -> Deployment:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = read_json(data)
+    except ValueError:
         raise _malformed(path, "it is not JSON") from None
     if not isinstance(document, dict) or set(document) != {"format", "network", "contracts"}:
         raise _malformed(path, "its keys are not format, network and contracts")

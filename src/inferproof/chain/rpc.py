@@ -37,6 +37,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.json_text import read_json
 from inferproof.types.digest import Address, Digest
 
 T = TypeVar("T")
@@ -81,7 +82,7 @@ class _Provider(AsyncBaseProvider):
 
     async def make_request(self, method: str, params: Any) -> Any:
         call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
-        return json.loads(await self._post(json.dumps(call, separators=(",", ":")).encode()))
+        return read_json(await self._post(json.dumps(call, separators=(",", ":")).encode()))
 
 
 class Rpc:
@@ -332,7 +333,7 @@ class Rpc:
         ]
         body = json.dumps(items, separators=(",", ":")).encode()
         return await self._bounded(
-            self._post(body), lambda answer: self._results(json.loads(answer), calls)
+            self._post(body), lambda answer: self._results(read_json(answer), calls)
         )
 
     async def _post(self, body: bytes) -> bytes:

@@ -4,11 +4,11 @@
 once, however often the connection breaks. The clients drive it.
 """
 
-import json
 from dataclasses import dataclass
 
 from inferproof.client.steps import Call, Reply, json_body, refusal
 from inferproof.errors import InferproofError, NotFound, Reason, Unavailable
+from inferproof.protocol.json_text import read_json
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -116,14 +116,14 @@ class Watch:
         if not data:
             return None
         try:
-            told = json.loads(data)
+            told = read_json(data.encode())
             event = Event(
                 JobState(told["state"]),
                 int(told["at"]),
                 int(told["seq"]),
                 str(told["transition"])[:32],
             )
-        except (KeyError, TypeError, ValueError, RecursionError):
+        except (KeyError, TypeError, ValueError):
             raise self._unreadable("an event is no step of a job") from None
         if event.seq is None or event.seq <= self._seen:
             return None

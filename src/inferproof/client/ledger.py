@@ -22,6 +22,7 @@ from inferproof.payments.parts import read_signed
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.encoding import Json, canonical_json, parse_canonical_json
 from inferproof.protocol.fields import Fields
+from inferproof.protocol.json_text import read_json
 from inferproof.protocol.quote import quote_json, read_quote
 from inferproof.types.digest import Digest
 from inferproof.types.money import Asset, Money
@@ -208,7 +209,7 @@ class Ledger:
         if not path.exists():
             return {}
         try:
-            value = json.loads(path.read_bytes())
+            value = read_json(path.read_bytes())
             return {str(key): _whole(amount) for key, amount in value.items()}
         except (ValueError, AttributeError):
             raise _damaged(path, "it is not a table of amounts") from None

@@ -1,6 +1,5 @@
 """What the flow asks of its driver, what it is told, and a gateway's refusal as an exception."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
+from inferproof.protocol.json_text import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ _KINDS: Mapping[int, type[InferproofError]] = {
 def json_body(reply: Reply, call: Call) -> dict[str, Any]:
     """The JSON object in a reply's body. Raises: Unavailable GATEWAY_ANSWER."""
     try:
-        value = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        value = read_json(reply.body)
+    except ValueError:
         raise unreadable(call, f"status {reply.status}, and the body is not JSON") from None
     if not isinstance(value, dict):
         raise unreadable(call, f"status {reply.status}, and the body is not a JSON object")

@@ -25,6 +25,7 @@ from inferproof.errors import (
     Reason,
 )
 from inferproof.models.limits import Limits
+from inferproof.protocol.json_text import read_json
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -66,7 +67,7 @@ def run_isolated(
             head, parts = read_frame(answered)
             if "refused" in head:
                 raise _refusal(head["refused"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError):
             raise ModelRejected(
                 Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read"
             ) from None
@@ -126,7 +127,7 @@ def read_frame(source: IO[bytes]) -> tuple[Head, list[bytes]]:
     size = int.from_bytes(source.read(8), "big")
     if not 0 < size <= MAX_HEAD_BYTES:
         raise ValueError("no head")
-    head = json.loads(source.read(size))
+    head = read_json(source.read(size))
     if type(head) is not dict:
         raise ValueError("the head is an object")
     blobs: list[bytes] = []

@@ -16,6 +16,7 @@ from typing import Any
 
 from inferproof import errors
 from inferproof.errors import InferproofError, MissingPart, Reason, Unavailable
+from inferproof.protocol.json_text import read_json
 from inferproof.proving.base import Progress, no_progress
 
 _POLL_S = 0.1
@@ -141,8 +142,8 @@ class Program:
         if status not in (0, 1):
             raise Unavailable(Reason.PROVER_CRASHED, how=f"exit status {status}")
         try:
-            answer = json.loads(out)
-        except (ValueError, RecursionError):
+            answer = read_json(out)
+        except ValueError:
             answer = None
         if not isinstance(answer, dict):
             raise self._wrong(command, "its answer is not one JSON object")

@@ -231,26 +231,50 @@ def test_depth_is_found_fast_whatever_the_text(unit: bytes) -> None:
 
 def test_a_deep_text_does_not_crash_a_process_whose_recursion_limit_was_raised() -> None:
     code = (
-        "import sys\n"
+        "import io, sys\n"
         "sys.setrecursionlimit(100_000)\n"
+        "from inferproof.client.steps import Call, Reply, json_body\n"
         "from inferproof.errors import InferproofError\n"
         "from inferproof.inference.request import raw_input\n"
+        "from inferproof.models.isolation import read_frame\n"
+        "from inferproof.proving.sumcheck.quantisation import decode_settings\n"
+        "from inferproof.protocol.json_text import NotStrict\n"
         "from inferproof.protocol.proof_file import decode_proof_file\n"
         "from inferproof.protocol.receipt import decode_receipt_file as receipt_file\n"
         "from inferproof.protocol.verifier_bundle import decode_bundle\n"
         "read_receipt = lambda text: receipt_file(text, {})\n"
-        "for read in (raw_input, decode_proof_file, read_receipt, decode_bundle):\n"
-        "    for text in (b'[' * 500_000, b'{\"a\":' * 500_000):\n"
+        "body = lambda text: json_body(Reply(200, {}, text), Call('GET', '/'))\n"
+        "frame = lambda text: read_frame(io.BytesIO(len(text).to_bytes(8, 'big') + text))\n"
+        "readers = (raw_input, decode_proof_file, read_receipt, decode_bundle)\n"
+        "for read in (*readers, body, decode_settings, frame):\n"
+        "    for text in (b'[' * 60_000, b'{\"a\":' * 60_000):\n"
         "        try:\n"
         "            read(text)\n"
         "        except InferproofError as error:\n"
         "            print(error.code)\n"
+        "        except NotStrict as error:\n"
+        "            print(error)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["INPUT_BODY_MALFORMED"] * 2 + ["JSON_NOT_CANONICAL"] * 6
+    assert run.stdout.splitlines() == [
+        *["INPUT_BODY_MALFORMED"] * 2,
+        *["JSON_NOT_CANONICAL"] * 6,
+        *["GATEWAY_ANSWER"] * 2,
+        *["ARTIFACT_SETTINGS"] * 2,
+        *["it is nested too deeply"] * 2,
+    ]
+
+
+def test_the_chain_leaves_no_recursion_limit_that_the_stack_does_not_bear() -> None:
+    for first in ("inferproof.chain", "eth_account"):
+        code = f"import {first}, inferproof.chain, eth_account, sys; print(sys.getrecursionlimit())"
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+        )
+        assert int(run.stdout) <= 10_000, first
 
 
 def test_a_document_of_nothing_but_quotes_is_refused_before_it_is_read() -> None:

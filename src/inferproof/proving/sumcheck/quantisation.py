@@ -5,7 +5,6 @@ input has name, shape, scale, lo, hi and whole, and where they are needed column
 output name, shape and scale. A scale is a binary64 number, written as `float.hex` does.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from inferproof.errors import ArtifactRejected, InputRejected, Reason
 from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.protocol.json_text import read_json
 from inferproof.proving.sumcheck.float_order import places
 from inferproof.types.tensor import MAX_SCALE
 
@@ -107,7 +107,7 @@ def decode_settings(data: bytes) -> Settings:
     try:
         if len(data) > _MAX_BYTES:
             raise ValueError("they are too long")
-        told = json.loads(data)
+        told = read_json(data)
         if told["version"] != VERSION:
             raise ValueError(f"they are of version {told['version']}")
         settings = Settings(
@@ -130,7 +130,6 @@ def decode_settings(data: bytes) -> Settings:
         ValueError,
         TypeError,
         KeyError,
-        RecursionError,
         AttributeError,
         OverflowError,
     ) as error:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from inferproof.errors import ArtifactRejected, Reason, Unavailable
+from inferproof.protocol.json_text import read_json
 
 FORMAT = "inferproof/backup/1"
 MANIFEST = "manifest.json"
@@ -112,7 +113,7 @@ class Reader:
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
         """The objects of a member with one in each line."""
         for line in self._open(name):
-            yield json.loads(line)
+            yield read_json(line)
 
     def content(self, name: str) -> bytes:
         return self._open(name).read()
@@ -132,7 +133,7 @@ class Reader:
         if entry is None or entry.size > MAX_MANIFEST:
             raise self._damaged("it is not whole")
         try:
-            value = json.loads(self._open(MANIFEST).read())
+            value = read_json(self._open(MANIFEST).read())
             if value["format"] != FORMAT:
                 raise self._damaged(f"it is of the format {str(value['format'])[:80]}")
             members = {str(n): (str(d), int(s)) for n, (d, s) in value["members"].items()}
