@@ -52,11 +52,11 @@ serve: bootstrap
 
 test:
 	@scripts/bootstrap.sh js
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" -q
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow" -q
 
 test-slow:
 	@scripts/bootstrap.sh js
-	@$(BIN)/pytest -n 2 --dist loadgroup -m slow -q
+	@$(BIN)/pytest -n 2 --dist worksteal -m slow -q
 
 test-native:
 	@scripts/rust.sh test --locked --workspace

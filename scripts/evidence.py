@@ -97,7 +97,7 @@ def take(sources: str) -> dict[str, Any]:
         for part, path in PYTHON.items():
             native.say(part)
             output = _run(
-                [sys.executable, "-m", "pytest", "-v", "-p", "no:xdist", path],
+                [sys.executable, "-m", "pytest", "-v", path],
                 ROOT,
                 dict(os.environ),
             )

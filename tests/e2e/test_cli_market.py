@@ -23,7 +23,7 @@ from inferproof.cli.devnet import write_key
 from inferproof.cli.main import app
 from inferproof.testing.market import Market, find_zoo
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-market")]
+pytestmark = pytest.mark.slow
 
 RUNNER = CliRunner()
 COMMAND = [sys.executable, "-c", "from inferproof.cli.main import run; run()"]
