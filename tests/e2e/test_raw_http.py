@@ -134,16 +134,17 @@ def statuses(answers: bytes) -> list[int]:
 
 
 def exchange(gateway: LiveGateway, *parts: bytes) -> bytes:
-    """All that comes back until the server ends the connection, or says nothing for a while."""
+    """All that comes back until the server ends the connection, or says no more for a while."""
     address = urlsplit(gateway.url)
     answer = b""
-    with socket.create_connection((address.hostname, address.port), timeout=0.7) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         for part in parts:
             connection.sendall(part)
             time.sleep(0.1)  # read apart
         with suppress(TimeoutError, ConnectionResetError):
             while chunk := connection.recv(65536):
                 answer += chunk
+                connection.settimeout(0.7)
     return answer
 
 

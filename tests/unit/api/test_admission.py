@@ -228,10 +228,10 @@ async def test_a_body_that_trickles_is_cut_off(opened: Open) -> None:
 async def test_a_large_body_that_comes_steadily_may_take_longer(opened: Open) -> None:
     async def steady() -> AsyncIterator[bytes]:
         for _ in range(6):
-            yield b" " * 2000
+            yield b" " * 20_000
             await asyncio.sleep(0.05)
 
-    async with opened(Policy(), body_timeout_s=0.2, body_limit=20_000)() as http:
+    async with opened(Policy(), body_timeout_s=0.2, body_limit=200_000)() as http:
         answer = await http.post(INFER, content=steady())
     assert answer.status_code != 408
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 from service_parts import BODY, PATH, Services, World, running
+from waiting import until
 
 from inferproof.api.admission import Admission
 from inferproof.api.context import ApiSettings
@@ -409,7 +410,9 @@ async def test_a_caller_who_leaves_has_its_order_all_the_same(tmp_path: Path) ->
         writer.write(sent)
         await writer.drain()
         writer.close()
-        await asyncio.sleep(0.5)
+        reserved = it.services.metrics.payments
+        await until(lambda: reserved["reserved"] == 1, "the order")
+        await until(lambda: it.admission._under_way == 0, "the end of the call")
         (said,) = await it.send(sent)
         assert said.startswith(b"HTTP/1.1 202 ")
         assert it.services.metrics.payments["reserved"] == 1

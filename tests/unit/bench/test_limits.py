@@ -37,7 +37,7 @@ def python(script: str, *arguments: str) -> list[str]:
 
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; one that was not waited for yet has."""
-    for _ in range(100):
+    for _ in range(1200):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True

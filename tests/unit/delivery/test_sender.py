@@ -44,7 +44,7 @@ async def serving(answer: bytes, *, hold: bool = False) -> AsyncIterator[Server]
     async with listening:
         yield server
     for task in filter(None, server.tasks):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
 
 
 @contextlib.asynccontextmanager

@@ -54,7 +54,7 @@ async def test_a_step_of_another_process_ends_the_wait() -> None:
         await settled(book)
         assert not waiting.done()
         book.steps[JOBS[0]] = 2
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_a_step_of_another_job_does_not() -> None:
@@ -62,11 +62,12 @@ async def test_a_step_of_another_job_does_not() -> None:
     with job_watcher.watch(JOBS[0]) as watch, job_watcher.watch(JOBS[1]):
         await settled(book)
         watch.mark()
-        waiting = asyncio.create_task(watch.wait(0.2))
+        waiting = asyncio.create_task(watch.wait(120))
         book.steps[JOBS[1]] = 2
         await settled(book)
         assert not waiting.done()
-        await waiting
+        book.steps[JOBS[0]] = 2
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_a_step_into_a_state_that_passes_does_not() -> None:
@@ -74,20 +75,20 @@ async def test_a_step_into_a_state_that_passes_does_not() -> None:
     passing = frozenset({JobState.QUEUED, JobState.RUNNING})
     with job_watcher.watch(JOBS[0]) as watch:
         watch.mark()
-        waiting = asyncio.create_task(watch.wait(10, passing))
+        waiting = asyncio.create_task(watch.wait(120, passing))
         await settled(book)
         book.steps[JOBS[0]], book.state = 2, JobState.RUNNING
         await settled(book)
         assert not waiting.done()
         book.steps[JOBS[0]], book.state = 3, JobState.DONE
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_the_time_is_over_in_a_state_that_passes() -> None:
     book, _, job_watcher = made()
     with job_watcher.watch(JOBS[0]) as watch:
         watch.mark()
-        await asyncio.wait_for(watch.wait(0.05, frozenset({JobState.QUEUED})), 5)
+        await asyncio.wait_for(watch.wait(0.05, frozenset({JobState.QUEUED})), 60)
         assert book.asked
 
 
@@ -108,7 +109,7 @@ async def test_the_bell_of_this_process_ends_the_wait_at_once() -> None:
         waiting = asyncio.create_task(watch.wait(120))
         await asyncio.sleep(0)
         event_bus.publish(JOBS[0])
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_many_who_wait_are_one_question() -> None:

@@ -318,7 +318,7 @@ class TestStopping:
         self, busy: tuple[Services, asyncio.Task[None]]
     ) -> None:
         services, _ = busy
-        await asyncio.wait_for(services.worker.finish_work(0.05), 5)
+        await asyncio.wait_for(services.worker.finish_work(0.05), 60)
         assert (await services.stores.orders.jobs.job(self.job_id)).state is JobState.RUNNING
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -162,17 +163,18 @@ async def test_what_fails_is_tried_again(
 
 
 async def test_closing_waits_for_what_is_being_written(stores: Stores) -> None:
-    ended: list[bool] = []
+    begun, ended = threading.Event(), list[bool]()
     checkpointer = of(stores.database)
 
     def slow() -> int:
+        begun.set()
         time.sleep(0.2)
         ended.append(True)
         return 0
 
     checkpointer._pages_written_back = slow  # type: ignore[method-assign]
     task = asyncio.create_task(checkpointer.once())
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(begun.wait, 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
