@@ -20,11 +20,12 @@ import nginx_server
 import postgres_server
 import pytest
 import redis_server
-from postgres_server import HOW, NAMED, Databases, PostgresServer, available, in_thread
+from postgres_server import HOW, NAMED, Databases, PostgresServer, available
+from ready_database import ready_database
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
+from inferproof.storage.sql.engine import MEMORY, sqlite_url
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo
 from inferproof.types.money import Asset
 
@@ -173,16 +174,9 @@ def postgres(postgres_url: str) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database of this version's schema, to be copied: migrating takes longer."""
-    path = tmp_path_factory.mktemp("migrated") / "orders.db"
-
-    async def migrate() -> None:
-        await (await Database.open(sqlite_url(path))).close()
-
-    in_thread(migrate())
-    assert not path.with_name("orders.db-wal").exists()
-    return path
+def migrated_file() -> Path:
+    """An SQLite database of this version's schema, to be copied."""
+    return ready_database()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,12 +1,15 @@
 """A whole gateway on the cash chain and a proof system that only binds, stepped by hand."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from ready_database import ready_database
 
 from inferproof.app.openings import shared_openings
 from inferproof.errors import MissingPart, Reason
@@ -67,6 +70,7 @@ from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.cash import CashChain, CashLedger
 from inferproof.testing.cash_transfers import CashTransfers
 from inferproof.testing.limits import Unlimited
@@ -295,8 +299,12 @@ class World:
         return keccak256(b"entropy %d" % self.drawn)[:size]
 
     @property
+    def file(self) -> Path:
+        return self.folder / "orders.db"
+
+    @property
     def url(self) -> str:
-        return f"sqlite+aiosqlite:///{self.folder / 'orders.db'}"
+        return sqlite_url(self.file)
 
 
 @dataclass
@@ -454,6 +462,8 @@ def build(world: World, stores: Stores) -> Services:
 @asynccontextmanager
 async def running(world: World, *, url: str | None = None) -> AsyncIterator[Services]:
     """Services over the world's database, with the sample model registered."""
+    if url is None and not world.file.exists():
+        shutil.copyfile(ready_database(), world.file)
     async with open_stores(url or world.url) as stores:
         services = build(world, stores)
         await services.register()
