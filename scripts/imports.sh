@@ -21,4 +21,4 @@ TESTS=(tests/unit/models/test_importing.py tests/docs/test_quickstart.py)
 "$UV" venv --quiet --clear --python .venv/bin/python "$ENVIRONMENT"
 "$UV" pip install --quiet --python "$ENVIRONMENT/bin/python" \
     --group test --editable '.[import,server]' "${LIBRARIES[@]}"
-"$ENVIRONMENT/bin/python" -m pytest -q -p no:cacheprovider "${TESTS[@]}"
+"$ENVIRONMENT/bin/python" -m pytest -n 2 --dist worksteal -q -p no:cacheprovider "${TESTS[@]}"

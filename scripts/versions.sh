@@ -29,7 +29,7 @@ check() { # lowest or newest
         *) echo "what is $1? lowest and newest are there" >&2; exit 2 ;;
     esac
     echo "==> $1: $("$UV" pip freeze --quiet --python "$environment/bin/python" | grep -E "^(fastapi|starlette|uvicorn|h11|sqlalchemy|pydantic)==" | tr "\n" " ")"
-    "$environment/bin/python" -m pytest -q -m "not slow" -p no:cacheprovider "${TESTS[@]}"
+    "$environment/bin/python" -m pytest -n 2 --dist worksteal -q -m "not slow" -p no:cacheprovider "${TESTS[@]}"
     echo "==> $1 took $((SECONDS - began)) s"
 }
 
