@@ -78,10 +78,14 @@ class ComputeBackendSuite:
         assert run(backend, "echo", word="on")["word"] == "on"
 
     def test_waiting_for_a_worker_counts_as_time(self, backend):
-        run(backend, "echo")
-        holder = threading.Thread(target=run, args=(backend, "sleep"), kwargs={"seconds": 2})
+        taken = threading.Event()
+        holder = threading.Thread(
+            target=backend.run,
+            args=(f"{TASKS}:babble", {"seconds": 2}),
+            kwargs={"time_limit_s": 60, "progress": lambda *_: taken.set()},
+        )
         holder.start()
-        time.sleep(0.3)
+        assert taken.wait(60)
         with rejects(
             Reason.PROVER_TIME_LIMIT, "the prover did not finish within 0.2 seconds and was stopped"
         ):
