@@ -169,9 +169,10 @@ def test_people_see_names_and_what_is_public(folder: Path, compiled: Path) -> No
     assert "one_hot of country: 3 texts: de, fr, us" in shown
     assert "fine, fraud" in shown
     assert "names in p" in run("inspect", compiled).stdout
-    np.savez(folder / "J.npz", country=np.array("us"), amount=np.array(150.0, "f4"))
-    run("prove", compiled, "--input", folder / "J.npz", "--out", folder / "proof")
-    verified = run("verify", compiled, folder / "proof").stdout
+    np.savez(folder / "J.npz", country=np.array([["us"]]), amount=np.array([[150.0]], "f4"))
+    proved = run("prove", compiled, "--input", folder / "J.npz", "--out", folder / "told")
+    assert proved.exit_code == 0, proved.output
+    verified = run("verify", compiled, folder / "told").stdout
     assert "fraud 0." in verified
     _, told = run_json("model", "inspect", folder / "m.onnx")
     assert told["preprocessing"]["steps"][0]["known"] == ["de", "fr", "us"]
