@@ -1,6 +1,7 @@
 """BLAKE3 with 32 bytes of output, without key. Source: the BLAKE3 paper, sections 2.1 to 2.6."""
 
 import struct
+from functools import lru_cache
 
 _IV = (
     0x6A09E667,
@@ -62,6 +63,7 @@ def _compress(
     return tuple(s[i] ^ s[i + 8] for i in range(8))
 
 
+@lru_cache(maxsize=1 << 14)  # verdicts on changed proofs hash nearly the same again
 def _chunk(data: bytes, counter: int, flags: int) -> tuple[int, ...]:
     """The chaining value of one chunk; `flags` are added to its last block."""
     chaining: tuple[int, ...] = _IV

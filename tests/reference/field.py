@@ -22,11 +22,15 @@ def lift(value: int) -> Element:
 
 
 def add(a: Element, b: Element) -> Element:
-    return tuple((x + y) % P for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+    a0, a1, a2, a3, a4 = a
+    b0, b1, b2, b3, b4 = b
+    return ((a0 + b0) % P, (a1 + b1) % P, (a2 + b2) % P, (a3 + b3) % P, (a4 + b4) % P)
 
 
 def sub(a: Element, b: Element) -> Element:
-    return tuple((x - y) % P for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+    a0, a1, a2, a3, a4 = a
+    b0, b1, b2, b3, b4 = b
+    return ((a0 - b0) % P, (a1 - b1) % P, (a2 - b2) % P, (a3 - b3) % P, (a4 - b4) % P)
 
 
 def scale(a: Element, factor: int) -> Element:
@@ -35,19 +39,20 @@ def scale(a: Element, factor: int) -> Element:
 
 
 def mul(a: Element, b: Element) -> Element:
-    """The product modulo X^5 + X^2 - 1."""
-    c = [0] * 9
-    for i, x in enumerate(a):
-        if x:
-            for j, y in enumerate(b):
-                c[i + j] += x * y
-    # X^5 = 1 - X^2, X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1.
+    """The product modulo X^5 + X^2 - 1. Written out: most of a verdict's time is spent here."""
+    a0, a1, a2, a3, a4 = a
+    b0, b1, b2, b3, b4 = b
+    # What stands before X^5 = 1 - X^2, X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1.
+    c5 = a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1
+    c6 = a2 * b4 + a3 * b3 + a4 * b2
+    c7 = a3 * b4 + a4 * b3
+    c8 = a4 * b4
     return (
-        (c[0] + c[5] - c[8]) % P,
-        (c[1] + c[6]) % P,
-        (c[2] - c[5] + c[7] + c[8]) % P,
-        (c[3] - c[6] + c[8]) % P,
-        (c[4] - c[7]) % P,
+        (a0 * b0 + c5 - c8) % P,
+        (a0 * b1 + a1 * b0 + c6) % P,
+        (a0 * b2 + a1 * b1 + a2 * b0 - c5 + c7 + c8) % P,
+        (a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0 - c6 + c8) % P,
+        (a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0 - c7) % P,
     )
 
 

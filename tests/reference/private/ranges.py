@@ -3,6 +3,7 @@
 Source: specs/private-mode.md, section 11.
 """
 
+from functools import lru_cache
 from typing import ClassVar
 
 from reference.graph import Graph
@@ -50,13 +51,14 @@ class RangePart(PrivateKey):
         self._check(_NOTHING, _NOTHING, (proof, epoch), transcript, [])
 
 
-def range_parts(data: bytes) -> list[RangePart]:
+@lru_cache(maxsize=8)  # of each key many proofs are judged
+def range_parts(data: bytes) -> tuple[RangePart, ...]:
     """All parts of the key of these bytes. Raises: Rejected KEY_…"""
     parts = PrivateKey(data).parts
     if parts > len(RANGES):
         raise Rejected("KEY_RANGES", "more parts than a key has")
     with named("KEY_RANGES"):
-        return [RangePart(data, part) for part in range(parts)]
+        return tuple(RangePart(data, part) for part in range(parts))
 
 
 def verify_ranges(data: bytes, shown: bytes) -> None:

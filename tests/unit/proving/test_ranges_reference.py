@@ -80,16 +80,14 @@ def test_a_proof_of_a_run_shows_no_ranges() -> None:
     assert verdict(Shown(run.key, run.proof)) == "LINK_END"
 
 
-@pytest.mark.parametrize(
-    "end", [0, pytest.param(-1, marks=pytest.mark.slow)], ids=["first", "last"]
-)
-def test_rejects_each_field_changed(end: int) -> None:
+def test_rejects_each_field_changed() -> None:
     fields = RangePart(SMALL.key, 0).fields(SMALL.ranges)
     for name, places in fields:
         if not places:
             continue
-        other = SMALL._replace(ranges=flipped(SMALL.ranges, places[end], 0))
-        assert verdict(other) in {**MANIFEST, **OWN}[name], name
+        for place in {places[0], places[-1]}:
+            other = SMALL._replace(ranges=flipped(SMALL.ranges, place, 0))
+            assert verdict(other) in {**MANIFEST, **OWN}[name], name
     assert {name for name, places in fields if places} <= MANIFEST.keys()
 
 
