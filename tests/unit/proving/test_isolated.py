@@ -110,20 +110,20 @@ HOSTILE = [
     (hostile.weights, NO_PIN, NO_PIN),
     (hostile.long_constant, *2 * [ELEMENTS.format(100 * 3_500_000 + 2)]),
 ]
-"""What a stranger's key makes of a graph, and how it is refused in mode clear and committed."""
+"""What a stranger's key makes of a graph, and how it is refused in mode clear and private."""
 
 
 @pytest.mark.native
 @pytest.mark.parametrize("sumcheck_mode", ["clear"], indirect=True)
 @pytest.mark.parametrize(
-    ("make", "clear", "committed"), HOSTILE, ids=[make.__name__ for make, *_ in HOSTILE]
+    ("make", "clear", "private"), HOSTILE, ids=[make.__name__ for make, *_ in HOSTILE]
 )
 def test_hostile_keys_are_refused_by_what_is_counted_and_not_by_the_limits(
-    tight, proved, make, clear, committed
+    tight, proved, make, clear, private
 ):
     bundle, file, statement = proved
     graph = make()
-    for mode, message in (("clear", clear), ("committed", committed)):
+    for mode, message in (("clear", clear), ("private", private)):
         key = hostile.key_of(graph, mode)
         with pytest.raises(ArtifactRejected) as caught:
             tight.check(hostile.resealed(bundle, key), file, statement)
