@@ -53,15 +53,15 @@ fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
 
 /// A key of either mode.
 enum Key {
-    Clear(VerifyingKey),
-    Private(PrivateKey),
+    Clear(Box<VerifyingKey>),
+    Private(Box<PrivateKey>),
 }
 
 impl Key {
     fn read(data: &[u8]) -> Option<Self> {
         match mode_of(data)? {
-            Mode::Clear => VerifyingKey::decode(data).ok().map(Self::Clear),
-            Mode::Private => PrivateKey::decode(data).ok().map(Self::Private),
+            Mode::Clear => Some(Self::Clear(Box::new(VerifyingKey::decode(data).ok()?))),
+            Mode::Private => Some(Self::Private(Box::new(PrivateKey::decode(data).ok()?))),
         }
     }
 

@@ -32,7 +32,7 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, load
 from inferproof.proving.sumcheck.modes import CLEAR, PROFILES, mode_of
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import Sample, sample_receipt
+from inferproof.testing.samples import Sample, sample_bundle, sample_receipt
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import verify_proof
 from inferproof.verify.receipt import verify_receipt
@@ -213,7 +213,8 @@ def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
     with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
         mode_of(ended.verifying_key)
     # A receipt, whose verifier reads the key at its ninth step.
-    sample = Sample(bundle=ended, gateway=SigningKey(bytes([7] * 32)))
+    other = sample_bundle(system="sumcheck", version="1", verifying_key=ended.verifying_key)
+    sample = Sample(bundle=other, gateway=SigningKey(bytes([7] * 32)))
     with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
         verify_receipt(sample_receipt(sample), Policy(), installed_tools())
     # And a folder of before, of which no more is read than that.
@@ -241,32 +242,32 @@ def test_a_key_without_a_mode_is_none(key):
 
 def test_each_bit_of_the_committed_weights_is_in_the_root(sumcheck_compiled, bundle, sumcheck_mode):
     for profile in PROFILES[sumcheck_mode]:
-        _check_root(sumcheck_compiled, bundle, profile, sumcheck_mode)
+        _check_root(sumcheck_compiled, bundle, profile)
 
 
-def _check_root(sumcheck_compiled, bundle, profile, sumcheck_mode):
+def _check_root(sumcheck_compiled, bundle, profile):
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8)
-    keys = {native.commit(graph, weights, profile, sumcheck_mode)[ROOT]}
+    keys = {native.commit(graph, weights, profile)[ROOT]}
     for place in range(weights.size):
         for bit in (0, 7) if place % 4 else range(8):
             changed = weights.copy()
             changed.view(np.uint8)[place] ^= np.uint8(1 << bit)
-            root = native.commit(graph, changed, profile, sumcheck_mode)[ROOT]
+            root = native.commit(graph, changed, profile)[ROOT]
             assert root not in keys, f"bit {bit} of weight {place}"
             keys.add(root)
 
 
 def test_a_proof_with_weights_changed_by_one_bit_is_refused(
-    file, bundle, sumcheck_system, sumcheck_compiled, sumcheck_mode
+    file, bundle, sumcheck_system, sumcheck_compiled
 ):
     """The other weights' own proof, of the same statement, under this key."""
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8).copy()
     weights[0] ^= 1
-    other = native.ProvingKey(native.commit(graph, weights, "default", sumcheck_mode), weights)
+    other = native.ProvingKey(native.commit(graph, weights, "default"), weights)
     inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
     _, proof = natively_proven(other, inputs, statement_digest(file.statement).raw)
     message = "the proof does not hold for its statement"

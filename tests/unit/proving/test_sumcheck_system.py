@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hostile_keys import consumers
 from native_module import natively_proven
-from small_models import JOB, PROVIDER, SALT
+from onnx import TensorProto, helper
+from small_models import JOB, PROVIDER, SALT, save
 
 from inferproof.client.tools import installed_tools
 from inferproof.errors import (
@@ -24,6 +25,7 @@ from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import SrsSource
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
+from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
@@ -137,6 +139,34 @@ def test_the_default_mode_is_the_clear_one(sumcheck_system, mlp_request, tmp_pat
         bundles.append(sumcheck_system.verifier(tmp_path / str(mode)))
     assert bundles[0] == bundles[1]
     assert sumcheck_system.mode(bundles[0]) == "clear"
+
+
+def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_private_mode(
+    mlp_request, tmp_path
+):
+    passing = PassingOpenings()
+    system = SumcheckSystem(openings=lambda _folder: passing)
+    sums = helper.make_node("Gemm", ["x", "w"], ["g"])
+    classes = helper.make_node("ArgMax", ["g"], ["y"], axis=1, keepdims=0)
+    weights = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
+    ends = {
+        "class": ([sums, classes], ("y", TensorProto.INT64, [1])),
+        # Nothing is looked up behind the weights.
+        "sum": ([sums], ("g", TensorProto.FLOAT, [1, 3])),
+    }
+    for name, (nodes, output) in ends.items():
+        inputs, constants = [("x", TensorProto.FLOAT, [1, 4])], [("w", weights)]
+        path = save(tmp_path / f"{name}.onnx", nodes, inputs, [output], constants)
+        out = tmp_path / name
+        request = replace(mlp_request, model=path, out=out, max_error=1.0, mode=PRIVATE)
+        system.compile(request)
+        assert system.mode(system.verifier(out)) == PRIVATE
+        sample = {"x": np.array([[0.3, -1.2, 0.8, 0.1]], np.float32)}
+        proof = prove(system, ProveRequest(out, sample, JOB, PROVIDER, SALT))
+        if name == "class":
+            (place,) = proof.outputs
+            assert place.values[0] == np.argmax(sample["x"] @ weights)
+    system.close()
 
 
 def refused(graph, steps=()):
