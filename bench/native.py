@@ -20,7 +20,7 @@ from bench.native_models import (
     native_zoo,
     transformer,
 )
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
+from inferproof.proving.sumcheck.modes import CLEAR
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
 SMALL = ("prove_s", "processor_s", "verify_s", "proof_bytes", "prove_peak_mb")
@@ -40,8 +40,6 @@ class Row:
     ezkl: bool = False
     """ezkl is measured beside it in every run: a proof of it takes seconds there."""
     throughput_s: float = 0.0
-    committed: bool = False
-    """Measured in the committed mode too."""
 
 
 def _zoo(folder: str, plan_ms: float | None = None, stretch_ms: float | None = None) -> Row:
@@ -67,16 +65,16 @@ ALL = (
     _zoo("sentiment", 4, 1.5),
     _zoo("token_risk"),
     _zoo("fraud"),
-    Row(_dense(784, 128, 10), 4, 1.5, ezkl=True, committed=True),
-    Row(lenet, 10, 4, committed=True),
+    Row(_dense(784, 128, 10), 4, 1.5, ezkl=True),
+    Row(lenet, 10, 4),
     Row(_dense(512, 1024, 512)),
     Row(_dense(1024, 2048, 1024), 30, 10),
-    Row(depthwise_cnn, 40, 15, committed=True),
-    Row(transformer, 60, 20, committed=True),
-    Row(nanogpt, 200, 75, committed=True),
+    Row(depthwise_cnn, 40, 15),
+    Row(transformer, 60, 20),
+    Row(nanogpt, 200, 75),
     Row(_minilm, 1200, 350),
 )
-FEW = (Row(_dense(16, 32, 16, 3), ezkl=True, committed=True),)
+FEW = (Row(_dense(16, 32, 16, 3), ezkl=True),)
 
 
 def measure_native(rows: Sequence[Row], work: Path) -> dict[str, Any]:
@@ -102,16 +100,11 @@ def _measure(row: Row, work: Path) -> dict[str, Any]:
     small = answer if "refused" in answer else _prove(model, work, CLEAR, "small")
     if "refused" not in small:
         answer = {**answer, "small": {key: small[key] for key in SMALL}}
-    committed = None
-    if row.committed:
-        say(f"{files.name}: in the committed mode")
-        committed = _prove(model, work, COMMITTED)
     return {
         "model": files.name,
         "plan_ms": row.plan_ms,
         "stretch_ms": row.stretch_ms,
         **answer,
-        "committed": committed,
         "others": watch.others(),
     }
 

@@ -29,7 +29,7 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PROFILES
+from inferproof.proving.sumcheck.modes import PROFILES
 from inferproof.proving.sumcheck.prove import execute as run_model
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -37,11 +37,8 @@ from inferproof.proving.worker import peak_bytes, reset_peak
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.types.tensor import Tensors
 
-PHASES = {
-    CLEAR: ("quantise", "execute", "reduce", "open"),
-    COMMITTED: ("quantise", "execute", "commit", "look up", "reduce", "open witness", "open"),
-}
-"""Of each mode, in their order."""
+PHASES = ("quantise", "execute", "reduce", "open")
+"""Those of mode clear, in their order."""
 WARM_UP = 3
 ORDERED = 7
 STATEMENT = bytes(range(32))
@@ -102,8 +99,7 @@ def measure(
         "prove_s": spread([proof.took for proof in proofs]).json(),
         "processor_s": statistics.median(proof.worked for proof in proofs),
         "phases_s": {
-            phase: statistics.median(proof.phases[phase] for proof in proofs)
-            for phase in PHASES[mode]
+            phase: statistics.median(proof.phases[phase] for proof in proofs) for phase in PHASES
         },
         "order_s": spread([took for took, _ in ordered]).json(),
         "file_bytes": max(size for _, size in ordered),

@@ -5,7 +5,6 @@ from typing import Any
 from bench.native_prove import PHASES
 from bench.peer_report import beside, render_peers
 from bench.tables import QUIET, human, image, ratio, table
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
 VERIFY_MS = 3
 PROOF_BYTES = 210_000
@@ -59,7 +58,6 @@ def render_native(native: dict[str, Any] | None, peers: dict[str, Any] | None = 
             _phases(done),
             image("native_phases.png"),
             _small([row for row in done if "small" in row]),
-            _committed(done),
             _accuracy(done),
             _throughput(done),
             render_peers(rows, peers),
@@ -160,13 +158,13 @@ def _refusals(rows: list[dict[str, Any]]) -> str:
 
 def _phases(rows: list[dict[str, Any]]) -> str:
     head = (
-        *("model", *PHASES[CLEAR], "together", "by the clock", "execute alone", "as ordered"),
+        *("model", *PHASES, "together", "by the clock", "execute alone", "as ordered"),
         *("verify", "verify by the clock"),
     )
     cells = [
         [
             row["model"],
-            *(_digits(row["phases_s"][phase] * 1e3) for phase in PHASES[CLEAR]),
+            *(_digits(row["phases_s"][phase] * 1e3) for phase in PHASES),
             _digits(row["processor_s"] * 1e3),
             *(_digits(row[name]["median"] * 1e3) for name in ("prove_s", "witness_s", "order_s")),
             _digits(row["verify_processor_s"] * 1e3),
@@ -186,59 +184,6 @@ def _phases(rows: list[dict[str, Any]]) -> str:
             "proof too, since the statement holds its outputs.",
         ]
     )
-
-
-def _committed(rows: list[dict[str, Any]]) -> str:
-    """The models that were measured in the committed mode too; nothing where none was."""
-    asked = [row for row in rows if row.get("committed")]
-    if not asked:
-        return ""
-    refused = [row for row in asked if "refused" in row["committed"]]
-    proven = [row for row in asked if row not in refused]
-    head = ("model", "mode", "prove", "processor", "verify", "proof", "peak memory", "bits")
-    cells = [
-        _of_mode(row["model"], mode, figures)
-        for row in proven
-        for mode, figures in ((CLEAR, row), (COMMITTED, row["committed"]))
-    ]
-    phases = PHASES[COMMITTED]
-    shares = [
-        [
-            row["model"],
-            *(_digits(row["committed"]["phases_s"][phase] * 1e3) for phase in phases),
-        ]
-        for row in proven
-    ]
-    lines = [
-        f"- **{row['model']}** is not proven in the committed mode: "
-        f"`{row['committed']['refused']['reason']}`. {row['committed']['refused']['message']}"
-        for row in refused
-    ]
-    parts = [
-        "The committed mode, which is experimental (`inferproof compile --mode committed`), beside "
-        "the clear one above. A proof of it commits to what is computed between input and output "
-        "and shows none of it. Bits are those of profile `default`, and in brackets of "
-        "`conservative`; `processor` is the processor time of proving.",
-        table(head, cells, left=2) if proven else "",
-        "Its phases, in milliseconds of processor time:" if proven else "",
-        table(("model", *phases), shares, left=1) if proven else "",
-        "\n".join(lines),
-    ]
-    return "\n\n".join(filter(None, parts))
-
-
-def _of_mode(model: str, mode: str, figures: dict[str, Any]) -> list[str]:
-    bits = figures["security"]
-    return [
-        model,
-        mode,
-        _spread(figures["prove_s"]),
-        f"{_digits(figures['processor_s'] * 1e3)} ms",
-        f"{_digits(figures['verify_s']['median'] * 1e3)} ms",
-        f"{figures['proof_bytes']:,} B",
-        f"{figures['prove_peak_mb']:.0f} MB",
-        f"{bits['default']:.1f} ({bits['conservative']:.1f})",
-    ]
 
 
 def _accuracy(rows: list[dict[str, Any]]) -> str:

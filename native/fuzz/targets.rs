@@ -4,8 +4,9 @@
 //! changes of them. A target panics where something does not hold, or lets a panic through.
 
 use graph::Graph;
-use key::{Public, VerifyingKey};
+use key::{Mode, PrivateKey, Public, VerifyingKey, mode_of};
 use std::sync::OnceLock;
+use verifier::Rejection;
 
 /// Bits that every key must promise.
 const LEAST_BITS: f64 = 100.0;
@@ -19,9 +20,9 @@ pub fn graph(data: &[u8]) {
 
 /// A key that is read has these bytes as its one form, and is sound.
 pub fn key(data: &[u8]) {
-    if let Ok(key) = VerifyingKey::decode(data) {
-        assert!(key.encode() == data, "the key has two forms");
-        let bits = key.security().provable_bits;
+    if let Some(key) = Key::read(data) {
+        let (bytes, bits) = key.told();
+        assert!(bytes == data, "the key has two forms");
         assert!(bits >= LEAST_BITS, "the key promises {bits} bits");
     }
 }
@@ -39,7 +40,7 @@ pub fn proof(data: &[u8]) {
         outputs: &views(&case.outputs),
         statement: case.statement,
     };
-    let accepted = verifier::verify(&case.key, &public, given).is_ok();
+    let accepted = case.key.verify(&public, given).is_ok();
     assert!(
         accepted == (given == case.proof),
         "another proof is accepted, or its own refused"
@@ -50,13 +51,43 @@ fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
     arrays.iter().map(Vec::as_slice).collect()
 }
 
+/// A key of either mode.
+enum Key {
+    Clear(Box<VerifyingKey>),
+    Private(Box<PrivateKey>),
+}
+
+impl Key {
+    fn read(data: &[u8]) -> Option<Self> {
+        match mode_of(data)? {
+            Mode::Clear => Some(Self::Clear(Box::new(VerifyingKey::decode(data).ok()?))),
+            Mode::Private => Some(Self::Private(Box::new(PrivateKey::decode(data).ok()?))),
+        }
+    }
+
+    /// Its bytes, and what it promises.
+    fn told(&self) -> (Vec<u8>, f64) {
+        match self {
+            Self::Clear(key) => (key.encode(), key.security().provable_bits),
+            Self::Private(key) => (key.encode(), key.security().provable_bits),
+        }
+    }
+
+    fn verify(&self, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
+        match self {
+            Self::Clear(key) => verifier::verify(key, public, proof),
+            Self::Private(key) => verifier::private::verify(key, public, proof),
+        }
+    }
+}
+
 /// A statement with its proof, from the repository's vectors.
 pub struct Case {
     /// Its name among the vectors.
     pub name: &'static str,
     /// The key's bytes.
     pub key_bytes: Vec<u8>,
-    key: VerifyingKey,
+    key: Key,
     statement: [u8; 32],
     inputs: Vec<Vec<i32>>,
     outputs: Vec<Vec<i32>>,
@@ -84,11 +115,11 @@ pub fn cases() -> &'static [Case] {
             vector!("sumcheck", "cnn-default"),
             vector!("sumcheck", "linear-default"),
             vector!("sumcheck", "linear-small"),
-            vector!("committed", "wide-default"),
-            vector!("committed", "everything-default"),
-            vector!("committed", "vision-default"),
-            vector!("committed", "clamps-conservative"),
-            vector!("committed", "integers-default"),
+            vector!("private", "wide-default"),
+            vector!("private", "everything-default"),
+            vector!("private", "vision-conservative"),
+            vector!("private", "clamps-conservative"),
+            vector!("private", "integers-default"),
         ]
         .map(|(name, text)| case(name, text))
         .into()
@@ -111,7 +142,7 @@ fn case(name: &'static str, text: &str) -> Case {
     let key_bytes = bytes("key");
     Case {
         name,
-        key: VerifyingKey::decode(&key_bytes).unwrap(),
+        key: Key::read(&key_bytes).unwrap(),
         key_bytes,
         statement: bytes("statement").try_into().unwrap(),
         inputs: arrays("inputs"),

@@ -412,6 +412,11 @@ class Reason(Enum):
     MODE_UNSUPPORTED = (
         "proof system {system} cannot prove this model in mode {mode}: {why}; try mode clear"
     )
+    MODE_ENDED = (
+        "the verifying key is of mode committed, which has ended, because the weights follow from "
+        "a few of its proofs: no release verifies them, and the last builds that do are those of "
+        "0.1.0.dev0 from before 2026-11-25; compile the model again"
+    )
     COMPILE_TIME_LIMIT = (
         "compiling the model took more than {seconds} seconds of processor time, which is the "
         "limit for one of its size; it was stopped; compile a part of it, or one with fewer nodes"

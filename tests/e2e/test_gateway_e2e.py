@@ -131,8 +131,8 @@ def test_a_proof_file_is_verified_too(http: httpx.Client, devnet: DevnetInfo) ->
     ("make", "mode", "reason", "why"),
     [
         (hostile.values, "clear", "KEY_TOO_COSTLY", "makes its checker keep 83886082 values"),
-        (hostile.view_chains, "committed", "ARTIFACT_SETTINGS", "takes its verifier too much"),
-        (hostile.tables, "committed", "ARTIFACT_SETTINGS", "takes its verifier too much"),
+        (hostile.view_chains, "private", "ARTIFACT_SETTINGS", "takes its verifier too much"),
+        (hostile.tables, "private", "ARTIFACT_SETTINGS", "takes its verifier too much"),
     ],
 )
 def test_a_strangers_receipt_with_a_hostile_key_is_a_record_like_any_other(

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from reference.committed.verifier import CommittedKey
 from reference.field import P
 from reference.private.verifier import PrivateInputKey, PrivateKey
 from reference.reader import Rejected
@@ -28,14 +27,11 @@ def decoded_private(key: bytes) -> PrivateInputKey:
 
 
 @cache
-def decoded(key: bytes, mode: int | None = None) -> VerifyingKey | CommittedKey | PrivateKey:
+def decoded(key: bytes, mode: int | None = None) -> VerifyingKey | PrivateKey:
     """A key of a mode, its own unless one is given. Raises: Rejected KEY_…"""
     if mode is None:
         mode = int.from_bytes(key[_MODE : _MODE + 1], "little")
-    for own in (CommittedKey, PrivateKey):
-        if mode == own.mode:
-            return own(key)
-    return VerifyingKey(key)
+    return PrivateKey(key) if mode == PrivateKey.mode else VerifyingKey(key)
 
 
 def verdict(vector: Vector) -> str | None:

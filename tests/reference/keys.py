@@ -17,6 +17,8 @@ from reference.weights import Stack
 
 Tensors = Sequence[Sequence[int]]
 Proof = TypeVar("Proof")
+_ENDED = 2
+"""The byte of the mode that has ended."""
 
 
 class Key(ABC, Generic[Proof]):
@@ -34,6 +36,8 @@ class Key(ABC, Generic[Proof]):
         mode, self.profile = source.unsigned(1), source.unsigned(1)
         if magic != b"INFSUMVK":
             raise source.reject("other first bytes")
+        if version == 1 and mode == _ENDED:
+            raise Rejected("KEY_MODE_ENDED", "its weights follow from a few of its proofs")
         if version != 1 or mode != self.mode or self.profile not in self.profiles:
             raise Rejected("KEY_VERSION", "version, mode or profile")
         self.root = source.take(32)

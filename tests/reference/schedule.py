@@ -10,8 +10,6 @@ FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
 PROFILES = {1: "default", 2: "conservative", 3: "small", 4: "evm"}
 CLEAR_PROFILES = (1, 2, 3)
 """Those of the clear mode."""
-COMMITTED_PROFILES = (1, 2)
-"""Those of the committed mode."""
 PRIVATE_PROFILES = (1, 2, 4)
 """Those of the private mode."""
 
@@ -75,13 +73,13 @@ class Schedule:
 
 
 @cache
-def _rows(file: Path) -> dict[tuple[str, int], Any]:
-    return {(row["profile"], row["n"]): row for row in json.loads(file.read_text())}
+def _rows() -> dict[tuple[str, int], Any]:
+    return {(row["profile"], row["n"]): row for row in json.loads(FILE.read_text())}
 
 
-def schedule(variables: int, profile: int, file: Path = FILE) -> Schedule:
+def schedule(variables: int, profile: int) -> Schedule:
     """The parameters for a stack of `variables` variables and a profile's byte."""
-    row = _rows(file)[PROFILES[profile], variables]
+    row = _rows()[PROFILES[profile], variables]
     rounds, end = row["rounds"], row["end"]
     return Schedule(
         profile=row["profile"],

@@ -1,4 +1,4 @@
-"""The vectors of vectors/sumcheck, committed and private: key, public values and proof each."""
+"""The vectors of vectors/sumcheck and vectors/private: key, public values and proof each."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reference.schedule import FILE
 
-MODES = {"committed": 2, "private": 3}
+MODES = {"private": 3}
 
 
 @dataclass(frozen=True)

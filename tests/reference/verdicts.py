@@ -1,8 +1,7 @@
 """Changes of vectors, and the codes with which they are rejected.
 
-`python -m reference.verdicts`, started in tests/, writes vectors/verdicts/MODE.json for each mode
-in which values are committed: for each vector (byte, bit, code) of flipped bits in its proof and
-in its key.
+`python -m reference.verdicts`, started in tests/, writes vectors/verdicts/private.json: for each
+vector (byte, bit, code) of flipped bits in its proof and in its key.
 """
 
 import json

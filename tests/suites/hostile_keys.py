@@ -19,13 +19,15 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 
 WIDE = g.VALUE_LIMIT - 1
 LINEAR = g.Node(g.Linear(0), (0,), (1,), 0, 127)
-MODES = {"clear": 1, "committed": 2}
+MODES = {"clear": 1, "private": 3}
 
 
 def key_of(graph: g.Graph, mode: str) -> bytes:
-    """A key for a graph, in a profile that pins the weights, with no pin."""
+    """A key for a graph, in a profile that pins the weights, with no pin; in mode private for two
+    openings of each kind."""
     head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([MODES[mode], 1])
-    return head + bytes(32) + bytes(4) + encode_graph(graph)
+    openings = 3 * (2).to_bytes(4, "little") if mode == "private" else b""
+    return head + bytes(32) + openings + bytes(4) + encode_graph(graph)
 
 
 def resealed(bundle: VerifierBundle, key: bytes) -> VerifierBundle:

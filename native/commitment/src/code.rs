@@ -40,8 +40,8 @@ pub(crate) fn cosets_to_keep(weights: usize, variables: usize, rate: usize, fold
 
 /// The code of a stack.
 pub(crate) struct Code {
-    /// What rows that are not kept are computed from; nothing where all are kept.
-    stack: Option<Arc<Stack>>,
+    /// What rows that are not kept are computed from.
+    stack: Arc<Stack>,
     /// log2 of the number of rows.
     variables: usize,
     rate: usize,
@@ -49,16 +49,6 @@ pub(crate) struct Code {
     kept: Vec<RowMajorMatrix<Base>>,
     /// The tree over the rows.
     tree: MerkleTree,
-}
-
-/// A matrix of coefficients that a code is made of.
-pub(crate) struct Message<W> {
-    /// Rows, a power of two.
-    pub(crate) height: usize,
-    /// Columns.
-    pub(crate) width: usize,
-    /// Writes the matrix, row i multiplied by the i-th power of an element.
-    pub(crate) write: W,
 }
 
 impl Code {
@@ -70,44 +60,15 @@ impl Code {
         transform: &Transform,
         hash: &impl CryptographicHasher<Base, Digest>,
     ) -> Self {
-        let message = Message {
-            height: stack.height(),
-            width: stack.width(),
-            write: |shift, buffer: &mut _| stack.write_message(shift, buffer),
-        };
-        let code = Self::make(&message, rate, kept, transform, hash);
-        Self {
-            stack: Some(stack),
-            ..code
-        }
-    }
-
-    /// Makes a code of which all is kept.
-    pub(crate) fn whole(
-        message: &Message<impl Fn(Base, &mut Vec<Base>)>,
-        rate: usize,
-        transform: &Transform,
-        hash: &impl CryptographicHasher<Base, Digest>,
-    ) -> Self {
-        Self::make(message, rate, 1 << rate, transform, hash)
-    }
-
-    fn make(
-        message: &Message<impl Fn(Base, &mut Vec<Base>)>,
-        rate: usize,
-        kept: usize,
-        transform: &Transform,
-        hash: &impl CryptographicHasher<Base, Digest>,
-    ) -> Self {
-        let variables = message.height.ilog2() as usize + rate;
+        let variables = stack.height().ilog2() as usize + rate;
         let mut held = Vec::with_capacity(kept);
-        let mut leaves = vec![Digest::default(); message.height << rate];
-        let mut digests = vec![Digest::default(); message.height];
+        let mut leaves = vec![Digest::default(); stack.height() << rate];
+        let mut digests = vec![Digest::default(); stack.height()];
         let mut buffer = Vec::new();
         // Those that are not kept come first: their room is there for the others.
         for coset in (0..1 << rate).rev() {
-            (message.write)(point(variables, coset), &mut buffer);
-            let coefficients = RowMajorMatrix::new(buffer, message.width);
+            stack.write_message(point(variables, coset), &mut buffer);
+            let coefficients = RowMajorMatrix::new(buffer, stack.width());
             let rows = transform.dft_batch(coefficients);
             hash.hash_many(&rows.values, &mut digests);
             let places = leaves[coset..].iter_mut().step_by(1 << rate);
@@ -123,7 +84,7 @@ impl Code {
         }
         held.reverse();
         Self {
-            stack: None,
+            stack,
             variables,
             rate,
             kept: held,
@@ -154,10 +115,10 @@ impl Code {
             .iter()
             .map(|&index| point(self.variables, index))
             .collect();
-        let computed = self.stack.as_ref().map(|stack| stack.rows_at(&points));
+        let computed = self.stack.rows_at(&points);
         for (row, index) in rows.iter_mut().zip(indices) {
             if let Ok(place) = missing.binary_search(index) {
-                *row = computed.as_ref().map(|computed| computed[place].clone());
+                *row = Some(computed[place].clone());
             }
         }
         rows.into_iter().flatten().collect()

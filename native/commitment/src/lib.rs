@@ -14,7 +14,7 @@
 //! | --- | --- |
 //! | `code` | the code of the stack and the tree over its rows, of which a part is kept |
 //! | `codec` | the bytes of an opening |
-//! | `columns` | the commitment to witness columns of the base field, which is made anew for each proof |
+//! | `columns` | columns of the base field at points and under weights |
 //! | `first` | the first folds of an opening, whatever the tables are made of |
 //! | `head` | the same folds computed from int8 weights |
 //! | `linear` | multilinear algebra over int8 matrices |
@@ -72,7 +72,7 @@ use p3_multilinear_util::point::Point;
 use p3_sumcheck::layout::Layout;
 use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
-use p3_whir::{PcsProof, ProtocolParameters, WhirConfig, WhirProver};
+use p3_whir::{PcsProof, WhirConfig, WhirProver};
 use stack::Stack;
 use std::sync::Arc;
 use transcript::{Base, Extension, Sponge, Transcript};
@@ -187,21 +187,8 @@ pub struct Opening {
 impl Scheme {
     /// The scheme for matrices of `sizes`; everything else follows from them and the profile.
     pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
-        Self::with(sizes, profile, schedule::parameters)
-    }
-
-    /// That of the committed mode: openings are smaller and take longer to make.
-    pub fn committed(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
-        Self::with(sizes, profile, schedule::committed_parameters)
-    }
-
-    fn with(
-        sizes: &[Size],
-        profile: Profile,
-        parameters: fn(usize, Profile) -> ProtocolParameters,
-    ) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
-        let parameters = parameters(plan.variables(), profile);
+        let parameters = schedule::parameters(plan.variables(), profile);
         let of_block = 1 + usize::from(profile.binds());
         let claims = of_block * plan.blocks().len();
         let config = Config::new_with_initial_claims(plan.variables(), parameters, claims)

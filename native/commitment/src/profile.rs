@@ -20,8 +20,8 @@ pub enum Profile {
 impl Profile {
     /// All profiles.
     pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
-    /// Those of the committed mode, whose openings have parameters of their own.
-    pub const COMMITTED: [Self; 2] = [Self::Default, Self::Conservative];
+    /// Those of the private mode that have a name.
+    pub const NAMED_PRIVATE: [Self; 2] = [Self::Default, Self::Conservative];
     /// Those of the private mode.
     pub const PRIVATE: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
 

@@ -2,7 +2,6 @@
 
 use claim_reduction::{Limit, Unsupported};
 use commitment::Malformed;
-use commitment::columns::ColumnsError;
 use layers::TooCostly;
 
 /// A key that cannot be made or read; [`KeyError::code`] is stable.
@@ -14,6 +13,11 @@ pub enum KeyError {
     /// The key is of another version, mode or profile.
     #[error("the verifying key is of a version, mode or profile that is not supported")]
     Version,
+    /// The key is of a mode that has ended.
+    #[error(
+        "the verifying key is of mode committed, which has ended: the weights follow from a few of its proofs"
+    )]
+    ModeEnded,
     /// Checking a proof under it would cost too much, by what is counted before it is done.
     #[error(transparent)]
     Costly(#[from] TooCostly),
@@ -44,9 +48,6 @@ pub enum KeyError {
     /// The lookups cannot be argued about.
     #[error("{0}")]
     Lookups(#[from] lookup::Error),
-    /// The columns cannot be committed to.
-    #[error("{0}")]
-    Columns(#[from] ColumnsError),
     /// The weights cannot be committed to.
     #[error("{0}")]
     Commitment(#[from] commitment::Error),
@@ -72,6 +73,7 @@ impl KeyError {
         match self {
             Self::Malformed => "KEY_MALFORMED",
             Self::Version => "KEY_VERSION",
+            Self::ModeEnded => "KEY_MODE_ENDED",
             Self::Costly(_) => "KEY_TOO_COSTLY",
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
@@ -80,7 +82,6 @@ impl KeyError {
             Self::Unsupported(_) | Self::Parameters => "KEY_UNSUPPORTED",
             Self::Operands | Self::Work => "KEY_WORK",
             Self::Lookups(_) => "KEY_LOOKUPS",
-            Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
             Self::Ranges { .. } => "KEY_RANGES",

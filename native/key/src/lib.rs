@@ -4,17 +4,15 @@
 //! key = magic ‖ version ‖ mode ‖ profile ‖ root ‖ binding evaluation ‖ graph,   root = commit(weights)
 //! ```
 //!
-//! A key names one of two modes. In the clear one, the results of contractions travel in the clear; in the
-//! committed one, which is experimental, columns of the non-linear operations are committed to. Keys of
-//! the private mode, [`PrivateKey`], are apart. The normative texts are
-//! `specs/sumcheck-proof.md`, `specs/committed-mode.md` and `specs/private-mode.md`.
+//! A key names its mode. In the clear one, the results of contractions travel in the clear. Keys of the private
+//! mode, [`PrivateKey`], are apart. The normative texts are `specs/sumcheck-proof.md`, `specs/private-mode.md` and
+//! `specs/relations.md`.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | `account` | the error terms of the private mode, links included |
 //! | `blocks` | how matrices are cut, so that the vector of weights is small |
-//! | `committed` | what the committed mode derives of a graph |
-//! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
+//! | `effort` | what checking a proof of the private mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
 //! | `inputs` | where private inputs lie |
 //! | `kinds` | what commitments of the private mode are for, and how often each is opened |
@@ -26,9 +24,9 @@
 //! | `proofs` | what proofs under a key of the private mode are made of |
 //! | `public` | what a proof is about, apart from the key |
 //! | `ranges` | what the proof that weights and parameters are in their ranges is made of |
-//! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
+//! | `relations` | what is committed, looked up and reduced for a graph, in the private mode |
 //! | `subject` | what lookups and reduction need of a key of any kind |
-//! | `verifying_key` | the key |
+//! | `verifying_key` | keys of the clear mode |
 //!
 //! # Soundness
 //!
@@ -50,7 +48,6 @@
 
 mod account;
 mod blocks;
-mod committed;
 mod effort;
 mod error;
 mod inputs;
@@ -68,7 +65,6 @@ mod subject;
 mod verifying_key;
 
 pub use account::MAX_LINKS;
-pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};

@@ -5,10 +5,8 @@
 pub enum Mode {
     /// The results of contractions travel in the clear.
     Clear,
-    /// The columns of non-linear operations are committed to.
-    Committed,
-    /// They are, and a proof shows nothing of them or of the weights. It has keys of its own,
-    /// [`PrivateKey`].
+    /// The columns of non-linear operations are committed to, and a proof shows nothing of them or of the
+    /// weights. It has keys of its own, [`PrivateKey`].
     ///
     /// [`PrivateKey`]: crate::PrivateKey
     Private,
@@ -22,14 +20,14 @@ pub const RANGES_PROTOCOL: &[u8] = b"inferproof sumcheck 1 private ranges";
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Clear, Self::Committed, Self::Private];
+    pub const ALL: [Self; 2] = [Self::Clear, Self::Private];
 
-    /// Those that are offered by name.
-    pub const OFFERED: [Self; 2] = [Self::Clear, Self::Committed];
+    /// The byte of the mode that has ended, in keys of before.
+    pub const ENDED: u8 = 2;
 
-    /// The mode of a name, where it is offered.
+    /// The mode of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::OFFERED.into_iter().find(|mode| mode.name() == name)
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 
     /// The mode of a key's byte.
@@ -41,7 +39,6 @@ impl Mode {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Clear => "clear",
-            Self::Committed => "committed",
             Self::Private => "private",
         }
     }
@@ -50,7 +47,6 @@ impl Mode {
     pub const fn code(self) -> u8 {
         match self {
             Self::Clear => 1,
-            Self::Committed => 2,
             Self::Private => 3,
         }
     }
@@ -59,7 +55,6 @@ impl Mode {
     pub const fn protocol(self) -> &'static [u8] {
         match self {
             Self::Clear => b"inferproof sumcheck 1 clear",
-            Self::Committed => b"inferproof sumcheck 1 committed",
             Self::Private => b"inferproof sumcheck 1 private",
         }
     }

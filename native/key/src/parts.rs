@@ -33,28 +33,32 @@ pub fn mode_of(bytes: &[u8]) -> Option<Mode> {
 }
 
 impl<'a> Parts<'a> {
-    /// The parts of a key of one of these modes.
-    pub(crate) fn decode(bytes: &'a [u8], modes: &[Mode]) -> Result<Self, KeyError> {
+    /// The parts of a key of this mode.
+    pub(crate) fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, KeyError> {
         let mut reader = Reader::new(bytes);
         let magic: [u8; 8] = reader.array()?;
         let version = reader.word()?;
-        let [mode, profile] = reader.array()?;
+        let [code, profile] = reader.array()?;
         if &magic != MAGIC {
             return Err(KeyError::Malformed);
         }
         if version != VERSION {
             return Err(KeyError::Version);
         }
-        let mode = Mode::from_code(mode).filter(|mode| modes.contains(mode));
-        let mode = mode.ok_or(KeyError::Version)?;
+        if code == Mode::ENDED {
+            return Err(KeyError::ModeEnded);
+        }
+        if code != mode.code() {
+            return Err(KeyError::Version);
+        }
         let profiles: &[Profile] = match mode {
-            Mode::Clear | Mode::Committed => &Profile::ALL,
+            Mode::Clear => &Profile::ALL,
             Mode::Private => &Profile::PRIVATE,
         };
         let profile = Profile::from_code(profiles, profile).ok_or(KeyError::Version)?;
         let root = reader.array()?;
         let openings = match mode {
-            Mode::Clear | Mode::Committed => None,
+            Mode::Clear => None,
             Mode::Private => Some(Openings {
                 key: reader.word()?,
                 links: reader.word()?,

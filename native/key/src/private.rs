@@ -133,7 +133,7 @@ impl PrivateKey {
     /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         check_key_size(bytes.len())?;
-        let parts = Parts::decode(bytes, &[Mode::Private])?;
+        let parts = Parts::decode(bytes, Mode::Private)?;
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
         let openings = parts.openings.ok_or(KeyError::Malformed)?;

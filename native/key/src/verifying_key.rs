@@ -1,26 +1,23 @@
-//! The verifying key: graph, weight commitment, parameters.
+//! Keys of the clear mode: graph, weight commitment, parameters.
 
-use crate::committed::Committed;
 use crate::error::KeyError;
 use crate::mode::Mode;
 use crate::parts::Parts;
 use crate::public::Public;
-use crate::subject::{Given, Subject, begin};
+use crate::subject::{Given, begin};
 use commitment::{BindingEvaluation, Profile, Root, Scheme, Security, Size};
 use graph::Graph;
 use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, Site, Transcript};
 
-/// Results of all contractions together, in the clear mode.
+/// Results of all contractions together.
 pub const MAX_CONTRACTION_OUTPUTS: usize = 1 << 23;
 
-/// All that a verifier needs to know about a model.
+/// All that a verifier needs to know about a model of the clear mode.
 pub struct VerifyingKey {
     graph: Graph,
     contractions: Vec<Contraction>,
-    /// What the committed mode derives; nothing in the clear one.
-    committed: Option<Committed>,
     scheme: Scheme,
     root: Root,
     binding_evaluation: BindingEvaluation,
@@ -30,16 +27,13 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// A key without a commitment: root and binding evaluation are zeros, for which nobody knows weights.
     /// It tells what proofs will be like, and [`Self::with_commitment`] makes a key of it.
-    pub fn new(mode: Mode, graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        if mode == Mode::Private {
-            return Err(KeyError::Version);
-        }
-        // What their claims end at is not among what these modes open.
+    pub fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        // What their claims end at is not among what the mode opens.
         if graph.parameters().next().is_some() {
             return Err(KeyError::Parameters);
         }
         let outputs = graph.contraction_outputs();
-        if mode == Mode::Clear && outputs > MAX_CONTRACTION_OUTPUTS {
+        if outputs > MAX_CONTRACTION_OUTPUTS {
             return Err(KeyError::ContractionOutputs(outputs));
         }
         let contractions = contractions(&graph);
@@ -49,20 +43,12 @@ impl VerifyingKey {
         if !affordable(&contractions) {
             return Err(KeyError::Operands);
         }
-        let committed = match mode {
-            Mode::Clear => None,
-            _ => Some(Committed::new(&graph, &contractions, profile)?),
-        };
         let sizes: Vec<Size> = contractions.iter().map(|each| each.size).collect();
-        let scheme = match mode {
-            Mode::Clear => Scheme::new(&sizes, profile),
-            _ => Scheme::committed(&sizes, profile),
-        }?;
+        let scheme = Scheme::new(&sizes, profile)?;
         let values = vec![Extension::ZERO; scheme.binding_evaluations()];
         let key = Self {
             graph,
             contractions,
-            committed,
             scheme,
             root: [0; 32],
             binding_evaluation: BindingEvaluation::default(),
@@ -88,14 +74,14 @@ impl VerifyingKey {
         let bare = self.parts(*root, Vec::new(), &graph).without_values();
         let bare: [u8; 32] = blake3::hash(&bare).into();
         let mut transcript = Transcript::new();
-        transcript.absorb(Site::Protocol, self.mode().protocol());
+        transcript.absorb(Site::Protocol, Mode::Clear.protocol());
         transcript.absorb(Site::Commitment, &bare);
         transcript.point(self.scheme.binding_variables())
     }
 
     fn parts<'a>(&self, root: Root, values: Vec<Extension>, graph: &'a [u8]) -> Parts<'a> {
         Parts {
-            mode: self.mode(),
+            mode: Mode::Clear,
             profile: self.scheme.profile(),
             root,
             openings: None,
@@ -113,23 +99,14 @@ impl VerifyingKey {
     /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         check_key_size(bytes.len())?;
-        let parts = Parts::decode(bytes, &Mode::OFFERED)?;
+        let parts = Parts::decode(bytes, Mode::Clear)?;
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
-        let key = Self::new(parts.mode, graph, parts.profile)?;
+        let key = Self::new(graph, parts.profile)?;
         if parts.values.len() != key.scheme.binding_evaluations() {
             return Err(KeyError::Malformed);
         }
         Ok(key.with_commitment(parts.root, parts.values))
-    }
-
-    /// The mode.
-    pub const fn mode(&self) -> Mode {
-        if self.committed.is_some() {
-            Mode::Committed
-        } else {
-            Mode::Clear
-        }
     }
 
     /// The graph.
@@ -140,11 +117,6 @@ impl VerifyingKey {
     /// Its weighted contractions, in the order of its nodes and of its weight matrices.
     pub fn contractions(&self) -> &[Contraction] {
         &self.contractions
-    }
-
-    /// What the committed mode derives of the graph, where the key is of that mode.
-    pub const fn committed(&self) -> Option<&Committed> {
-        self.committed.as_ref()
     }
 
     /// The scheme of the weight commitment.
@@ -173,10 +145,10 @@ impl VerifyingKey {
         Some(&constant.values)
     }
 
-    /// Absorbs what proofs of both modes begin with.
+    /// Absorbs what proofs begin with.
     pub fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
         begin(
-            self.mode().protocol(),
+            Mode::Clear.protocol(),
             &self.digest,
             public,
             Given::Inputs,
@@ -186,32 +158,9 @@ impl VerifyingKey {
 
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
     pub fn security(&self) -> Security {
-        let mut terms = match &self.committed {
-            None => layers::security(&self.contractions),
-            Some(committed) => committed.security(),
-        };
+        let mut terms = layers::security(&self.contractions);
         terms.extend(self.scheme.binding_security());
         terms.extend(self.scheme.security());
         Security::new(self.scheme.profile(), terms)
-    }
-}
-
-impl Subject for VerifyingKey {
-    fn graph(&self) -> &Graph {
-        &self.graph
-    }
-
-    fn contractions(&self) -> &[Contraction] {
-        &self.contractions
-    }
-
-    fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(
-            self.mode().protocol(),
-            &self.digest,
-            public,
-            Given::Inputs,
-            transcript,
-        );
     }
 }

@@ -2,13 +2,13 @@
 
 use commitment::Profile;
 use graph::{Conv, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Mode, VerifyingKey};
+use key::{KeyError, VerifyingKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
 
 fn code(parts: Parts) -> Option<&'static str> {
     let graph = Graph::new(parts).expect("the graph itself is within its limits");
-    let key = VerifyingKey::new(Mode::Clear, graph, Profile::Default);
+    let key = VerifyingKey::new(graph, Profile::Default);
     key.err().map(|error| error.code())
 }
 

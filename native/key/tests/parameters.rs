@@ -4,7 +4,7 @@
 use claim_reduction::{Role, Visibility, known};
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Mode, Openings, PrivateKey, VerifyingKey};
+use key::{KeyError, Openings, PrivateKey, VerifyingKey};
 
 /// (a weight of x) + 3·(a constant of 2, plus a parameter), with a node that hides the parameter.
 fn parts(parameter: bool) -> Parts {
@@ -99,15 +99,13 @@ fn keys_with_parameters_are_read_as_they_are_written() {
 }
 
 #[test]
-fn other_modes_refuse_parameters() {
-    for mode in Mode::OFFERED {
-        let new = |parameter| {
-            let graph = Graph::new(parts(parameter)).unwrap();
-            VerifyingKey::new(mode, graph, Profile::Default).err()
-        };
-        assert_eq!(new(true), Some(KeyError::Parameters));
-        assert_eq!(new(false), None);
-    }
+fn the_clear_mode_refuses_parameters() {
+    let new = |parameter| {
+        let graph = Graph::new(parts(parameter)).unwrap();
+        VerifyingKey::new(graph, Profile::Default).err()
+    };
+    assert_eq!(new(true), Some(KeyError::Parameters));
+    assert_eq!(new(false), None);
     assert_eq!(KeyError::Parameters.code(), "KEY_UNSUPPORTED");
 }
 

@@ -8,7 +8,7 @@
 //! Every row of every looked-up column occurs in its table if and only if the two sums are equal, where
 //! d is a random combination of table, key and value and m says how often an entry is looked up. The layers
 //! of both trees are reduced from the roots to the leaves, two layers of one depth in one sumcheck.
-//! `specs/committed-mode.md` is the normative text.
+//! `specs/relations.md` is the normative text.
 //!
 //! | module | what it holds |
 //! | --- | --- |

@@ -10,7 +10,7 @@ mod common;
 use commitment::Profile;
 use common::{STATEMENT, inputs, lenet, mlp, views, weights};
 use graph::Graph;
-use key::{Mode, Public};
+use key::Public;
 use prover::ProvingKey;
 
 /// Milliseconds that this thread has run so far.
@@ -22,7 +22,7 @@ fn milliseconds() -> f64 {
 fn measure(name: &str, graph: &Graph, profile: Profile, runs: u64) {
     let weights = weights(graph, 1);
     let start = milliseconds();
-    let key = ProvingKey::new(Mode::Clear, graph.clone(), &weights, profile).unwrap();
+    let key = ProvingKey::new(graph.clone(), &weights, profile).unwrap();
     let commit = milliseconds() - start;
     let inputs: Vec<_> = (0..runs).map(|run| inputs(graph, 100 + run)).collect();
     let start = milliseconds();

@@ -1,8 +1,9 @@
-//! Measures the private mode beside the committed one, on a graph with its weights and inputs from files.
+//! Measures the private mode on a graph with its weights and inputs from files.
 //!
 //! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile [THREADS]]]`
-//! reads what `measure_committed` reads. Keys serve what keys are to serve. Times are medians by the clock with the
-//! least behind them, and in brackets the same of the processor time of all threads.
+//! reads PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as little-endian
+//! words; `python -m bench.model_files FOLDER` writes them. Keys serve what keys are to serve. Times are medians by the
+//! clock with the least behind them, and in brackets the same of the processor time of all threads.
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
@@ -10,7 +11,7 @@ use claim_reduction::Visibility;
 use commitment::{Profile, Writer};
 use graph::{Graph, Values, elements};
 use hiding::Secret;
-use key::{INPUTS, Kind, Mode, PrivateKey, Public, VerifyingKey, WEIGHTS};
+use key::{INPUTS, Kind, PrivateKey, Public, WEIGHTS};
 use parallel::Pool;
 use prover::private::{Epoch, ProvingKey};
 use prover::{Phase, Watch};
@@ -131,20 +132,11 @@ fn run() {
             sizes.iter().map(&mut take).collect()
         })
         .collect();
-    for profile in Profile::COMMITTED {
+    for profile in Profile::NAMED_PRIVATE {
         if !profile.name().contains(&only) {
             continue;
         }
         println!("{prefix} {}", profile.name());
-        let committed = prover::ProvingKey::new(Mode::Committed, graph.clone(), &weights, profile);
-        let committed = committed.unwrap();
-        let key = VerifyingKey::decode(&committed.verifying_key().encode()).unwrap();
-        measure(
-            "committed",
-            &samples,
-            |inputs, watch| committed.prove(inputs, STATEMENT, watch).unwrap(),
-            |public, proof| verifier::verify(&key, public, proof).unwrap(),
-        );
         let (key, epoch) = prepared(&graph, &weights, profile);
         let read = PrivateKey::decode(&key.private_key().encode()).unwrap();
         let slot = Cell::new(0);

@@ -2,19 +2,19 @@
 //! proof of these, on a graph with its weights and inputs from files.
 //!
 //! `cargo run --release -p inferproof-prover --example measure_relation -- PREFIX` reads PREFIX.graph,
-//! PREFIX.weights and PREFIX.inputs as `measure_committed` does. What is read as sent is random, since no
+//! PREFIX.weights and PREFIX.inputs as `measure_private` does. What is read as sent is random, since no
 //! step depends on whether it is right. Times are medians of this thread's processor time.
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
 use commitment::Profile;
+use executor::Tensors;
 use graph::{Graph, elements};
-use key::{Mode, Public};
-use prover::ProvingKey;
+use key::{Openings, PrivateKey, Public};
 use relation::{Functional, Shape, prove, verify};
 use timing::{median, timed};
 use transcript::{Extension, Transcript};
-use verifier::committed::record;
+use verifier::relations::record;
 
 const REPEATS: usize = 9;
 
@@ -33,16 +33,21 @@ fn main() {
         .iter()
         .map(|input| rest.split_off(..elements(&input.shape)).unwrap())
         .collect();
-    let key = ProvingKey::new(Mode::Committed, graph, &weights, Profile::Default).unwrap();
-    let (outputs, _) = key.prove(&inputs, [7; 32], &mut |_| true).unwrap();
-    let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
+    let mut tensors = Tensors::keeping([]);
+    executor::execute(&graph, &weights, &inputs, &mut tensors).unwrap();
+    let outputs: Vec<&[i32]> = tensors.outputs(&graph).collect();
     let public = Public {
         inputs: &inputs,
         outputs: &outputs,
         statement: [7; 32],
     };
-    let key = key.verifying_key();
-    let derived = key.committed().unwrap();
+    let openings = Openings {
+        key: 2,
+        links: 0,
+        proofs: 2,
+    };
+    let key = PrivateKey::new(graph.clone(), Profile::Default, openings).unwrap();
+    let (subject, derived) = (key.under([0; 32]), key.relations());
     let mut random = Transcript::new();
     let sent = random.point(derived.sent());
     let shape = Shape::new(derived.products());
@@ -54,7 +59,7 @@ fn main() {
     for _ in 0..REPEATS {
         let recorded = timed(&mut times[0], 1, || {
             let transcript = &mut Transcript::new();
-            record(key, derived, &public, &[0; 32], &sent, transcript).unwrap()
+            record(&subject, derived, &public, &[0; 32], &sent, transcript).unwrap()
         });
         let equations = &recorded.equations;
         let (proof, _) = timed(&mut times[1], 1, || {

@@ -3,12 +3,15 @@
 //! `cargo run --release -p inferproof-prover --example prove_models -- FOLDER FIRST COUNT` writes a
 //! vector for each of COUNT seeds from FIRST on whose random graph has weights, and for each of them
 //! whose random graph with divisions and roots has; with FIRST `models` one for each model.
+#[path = "../tests/hidden/mod.rs"]
+mod hidden;
 #[path = "../tests/models/mod.rs"]
 mod models;
 
 use commitment::Profile;
 use graph::Graph;
-use models::{Case, dense, graphs, json, lenet, random};
+use hidden::case_seeded;
+use models::{dense, graphs, lenet, random, told};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,7 +34,7 @@ fn main() {
     let count: u64 = rest[0].parse().unwrap();
     for seed in first..first + count {
         if let Some(graph) = random(seed) {
-            let profile = Profile::COMMITTED[seed as usize % 2];
+            let profile = Profile::NAMED_PRIVATE[seed as usize % 2];
             write(folder, &format!("random-{seed}"), graph, profile, seed | 1);
         }
         let graph = graphs::normalised(seed);
@@ -48,9 +51,9 @@ fn main() {
 }
 
 fn write(folder: &str, name: &str, graph: Graph, profile: Profile, seed: u64) {
-    let case = Case::new(graph, profile, seed);
+    let case = case_seeded(graph, profile, seed);
     let (outputs, proof) = case.prove();
     case.verify(&outputs, &proof).unwrap();
-    let text = json(&case, &outputs, &proof);
+    let text = told(&case.key().encode(), &case.inputs, &outputs, &proof);
     std::fs::write(format!("{folder}/{name}.json"), text).unwrap();
 }

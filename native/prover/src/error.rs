@@ -1,6 +1,5 @@
 //! Why there is no proof.
 
-use commitment::columns::ColumnsError;
 use key::KeyError;
 
 /// Why there is no proof; [`ProveError::code`] is stable.
@@ -18,9 +17,6 @@ pub enum ProveError {
     /// A column is outside of its table.
     #[error("{0}")]
     Lookups(#[from] lookup::ProveError),
-    /// The columns cannot be committed to or opened.
-    #[error("{0}")]
-    Columns(#[from] ColumnsError),
     /// The commitment to the weights cannot be made or opened.
     #[error("{0}")]
     Commitment(#[from] commitment::Error),
@@ -84,7 +80,6 @@ impl ProveError {
             Self::OtherWeights => "WEIGHTS_OTHER",
             Self::Execution(_) => "EXECUTION",
             Self::Lookups(_) => "LOOKUPS",
-            Self::Columns(_) => "COLUMNS",
             Self::Commitment(_) => "COMMITMENT",
             Self::Reduction(_) => "REDUCTION",
             Self::Randomness(_) => "RANDOMNESS",

@@ -7,11 +7,11 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `clear` | proofs of the mode in which results of contractions travel in the clear |
-//! | `committed` | proofs of the mode in which columns are committed to; it is experimental |
 //! | `error` | why there is no proof |
 //! | `model` | a key with what its proofs are made from |
 //! | `private` | proofs that show nothing but their statement, and the epochs that they open |
-//! | `proving_key` | committing, running, proving |
+//! | `proving_key` | committing, running, proving, in the clear mode |
+//! | `relations` | the columns of an execution, and lookups and reduction about them |
 //! | `session` | what a proof is asked for with, and its phases, which a caller may follow and stop |
 //!
 //! # Soundness
@@ -23,11 +23,11 @@
 #![forbid(unsafe_code)]
 
 pub mod clear;
-pub mod committed;
 mod error;
 mod model;
 pub mod private;
 mod proving_key;
+pub mod relations;
 mod session;
 
 pub use error::ProveError;

@@ -1,15 +1,13 @@
-//! A verifying key with its weights.
+//! Keys of the clear mode with their weights.
 
+use crate::clear;
 use crate::error::ProveError;
 use crate::model::Model;
-#[cfg(feature = "audit")]
-use crate::session::Alter;
 use crate::session::{Phase, Session, Watch};
-use crate::{clear, committed};
 use commitment::Profile;
 use executor::Tensors;
 use graph::Graph;
-use key::{Mode, VerifyingKey};
+use key::VerifyingKey;
 use std::sync::{Mutex, PoisonError};
 use transcript::Transcript;
 
@@ -35,13 +33,8 @@ impl From<Model> for ProvingKey {
 
 impl ProvingKey {
     /// Commits to the weights of a graph: its matrices one after another, each row by row.
-    pub fn new(
-        mode: Mode,
-        graph: Graph,
-        weights: &[i8],
-        profile: Profile,
-    ) -> Result<Self, ProveError> {
-        let key = VerifyingKey::new(mode, graph, profile)?;
+    pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
+        let key = VerifyingKey::new(graph, profile)?;
         Ok(Model::commit(key, weights.to_vec())?.into())
     }
 
@@ -89,16 +82,11 @@ impl ProvingKey {
             #[cfg(feature = "audit")]
             alter: None,
         };
-        let Some(derived) = model.key.committed() else {
-            let witness = self.clear_witness(&run);
-            let Run { tensors } = run;
-            let proved = clear::prove(model, &tensors, witness, &mut session)?;
-            self.give_back(tensors);
-            return Ok(proved.proof.encode(&model.key));
-        };
-        let witness = committed::witness(model.key.graph(), derived, run.tensors)?;
-        let proof = committed::prove(model, derived, &witness, &mut session)?;
-        Ok(proof.encode(&model.key, derived))
+        let witness = self.witness(&run);
+        let Run { tensors } = run;
+        let proved = clear::prove(model, &tensors, witness, &mut session)?;
+        self.give_back(tensors);
+        Ok(proved.proof.encode(&model.key))
     }
 
     /// Computes the outputs and proves them for `statement`.
@@ -117,18 +105,15 @@ impl ProvingKey {
         Ok((outputs, proof))
     }
 
-    fn clear_witness(&self, run: &Run) -> clear::Witness {
+    fn witness(&self, run: &Run) -> clear::Witness {
         clear::Witness {
             outputs: self.outputs(run),
             contraction_outputs: run.tensors.contractions(self.model.key.graph()),
         }
     }
 
-    /// Room for a run. The clear mode needs few of the tensors, and takes those of a run before.
+    /// Room for a run: few of the tensors are needed, and those of a run before are taken.
     fn take(&self) -> Tensors {
-        if self.model.key.mode() == Mode::Committed {
-            return Tensors::default();
-        }
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         buffers.pop().unwrap_or_else(|| {
             let contractions = self.model.key.contractions().iter();
@@ -161,8 +146,7 @@ impl ProvingKey {
         Ok(self)
     }
 
-    /// Proves what `corrupt` has made of an honest execution in the clear mode, on a transcript that a
-    /// test prepared.
+    /// Proves what `corrupt` has made of an honest execution, on a transcript that a test prepared.
     pub fn prove_audited(
         &self,
         inputs: &[&[i32]],
@@ -171,7 +155,7 @@ impl ProvingKey {
         corrupt: impl Fn(&mut clear::Witness),
     ) -> Result<clear::Proved, ProveError> {
         let run = self.run(inputs)?;
-        let mut witness = self.clear_witness(&run);
+        let mut witness = self.witness(&run);
         corrupt(&mut witness);
         let mut session = Session {
             inputs,
@@ -181,37 +165,5 @@ impl ProvingKey {
             alter: None,
         };
         clear::prove(&self.model, &run.tensors, witness, &mut session)
-    }
-
-    /// Executes the graph and makes the columns, where the key is of the committed mode.
-    pub fn witness(&self, inputs: &[&[i32]]) -> Result<Option<committed::Witness>, ProveError> {
-        let tensors = self.run(inputs)?.tensors;
-        let derived = self.model.key.committed();
-        let graph = self.model.key.graph();
-        let witness = derived.map(|derived| committed::witness(graph, derived, tensors));
-        witness.transpose()
-    }
-
-    /// Proves a witness that a test has corrupted, on a transcript that it has prepared; what the
-    /// reduction sends is altered too.
-    pub fn prove_witness(
-        &self,
-        inputs: &[&[i32]],
-        statement: [u8; 32],
-        witness: &committed::Witness,
-        transcript: &mut Transcript,
-        alter: Alter<'_>,
-    ) -> Result<Option<verifier::committed::Proof>, ProveError> {
-        let mut session = Session {
-            inputs,
-            statement,
-            watch: &mut |_| true,
-            transcript,
-            alter: Some(alter),
-        };
-        let derived = self.model.key.committed();
-        let proof =
-            derived.map(|derived| committed::prove(&self.model, derived, witness, &mut session));
-        proof.transpose()
     }
 }

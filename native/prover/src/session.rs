@@ -18,9 +18,7 @@ pub enum Phase {
     Reduce,
     /// The checks of what was sent under pads are proven.
     Relate,
-    /// The columns are opened.
-    OpenWitness,
-    /// The weights are opened.
+    /// What is committed to is opened.
     Open,
 }
 
@@ -33,7 +31,6 @@ impl Phase {
             Self::LookUp => "look up",
             Self::Reduce => "reduce",
             Self::Relate => "relate",
-            Self::OpenWitness => "open witness",
             Self::Open => "open",
         }
     }
@@ -54,7 +51,7 @@ pub(crate) struct Session<'a> {
     pub(crate) statement: [u8; 32],
     pub(crate) watch: Watch<'a>,
     pub(crate) transcript: &'a mut Transcript,
-    /// What a test alters in the committed mode.
+    /// What a test alters of what a reduction sends.
     #[cfg(feature = "audit")]
     pub(crate) alter: Option<Alter<'a>>,
 }

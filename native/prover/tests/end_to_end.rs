@@ -4,7 +4,7 @@ mod common;
 use commitment::Profile;
 use common::{STATEMENT, bare_key, cnn, conv1d, inputs, key, mlp, tiny, views, weights};
 use graph::Graph;
-use key::{KeyError, Mode, Public, VerifyingKey};
+use key::{KeyError, Public, VerifyingKey};
 use prover::{Phase, ProveError, ProvingKey};
 use verifier::Rejection;
 
@@ -25,7 +25,7 @@ fn check(
 
 /// The key of these weights.
 fn other_key(graph: &Graph, weights: &[i8], profile: Profile) -> VerifyingKey {
-    let key = ProvingKey::new(Mode::Clear, graph.clone(), weights, profile).unwrap();
+    let key = ProvingKey::new(graph.clone(), weights, profile).unwrap();
     VerifyingKey::decode(&key.verifying_key().encode()).unwrap()
 }
 
@@ -134,7 +134,7 @@ fn a_graph_that_differs_only_in_a_bias_is_another_key() {
     let mut graph = mlp(&[40, 33, 7]);
     let weights = weights(&graph, 1);
     let given = inputs(&graph, 3);
-    let key = ProvingKey::new(Mode::Clear, graph.clone(), &weights, Profile::Default).unwrap();
+    let key = ProvingKey::new(graph.clone(), &weights, Profile::Default).unwrap();
     let (outputs, proof) = key.prove(&views(&given), STATEMENT, &mut |_| true).unwrap();
     let mut parts = (*graph).clone();
     parts.constants[0].values[0] += 1;

@@ -187,7 +187,7 @@ fn graphs_of_strangers() {
     fuzz("graph", targets::graph, &corpus("graph"), 200_000, 0);
 }
 
-/// The files of one mode; those of the committed one take longer.
+/// The files of one mode; those of the private one take longer.
 fn of_mode(mode: &str, files: Files) -> Files {
     let files = files.into_iter();
     files.filter(|(name, _)| name.starts_with(mode)).collect()
@@ -195,7 +195,7 @@ fn of_mode(mode: &str, files: Files) -> Files {
 
 #[test]
 fn keys_of_strangers() {
-    for (mode, rounds) in [("sumcheck", 30_000), ("committed", 3_000)] {
+    for (mode, rounds) in [("sumcheck", 30_000), ("private", 3_000)] {
         fuzz(
             "key",
             targets::key,
@@ -210,7 +210,7 @@ fn keys_of_strangers() {
 fn proofs_of_strangers() {
     let mut files = corpus("proof");
     files.extend((0..cases().len()).map(proof));
-    for (mode, rounds) in [("sumcheck", 5_000), ("committed", 3_000)] {
+    for (mode, rounds) in [("sumcheck", 5_000), ("private", 3_000)] {
         let files = of_mode(mode, files.clone());
         fuzz("proof", targets::proof, &files, rounds, 1);
     }

@@ -4,7 +4,7 @@ mod common;
 use commitment::Profile;
 use common::{STATEMENT, views};
 use graph::Graph;
-use key::{KeyError, Mode, Public};
+use key::{KeyError, Public};
 use prover::ProvingKey;
 use serde_json::Value;
 
@@ -37,16 +37,16 @@ fn graphs_of_the_vectors_are_proven_and_verified() {
             tensors(&case["output_values"]),
         );
         if graph.parameters().next().is_some() {
-            let error = ProvingKey::new(Mode::Clear, graph, &weights, Profile::Default).err();
+            let error = ProvingKey::new(graph, &weights, Profile::Default).err();
             assert_eq!(error.unwrap(), KeyError::Parameters.into(), "{name}");
             continue;
         }
         if graph.weights.is_empty() {
-            let error = ProvingKey::new(Mode::Clear, graph, &weights, Profile::Default).err();
+            let error = ProvingKey::new(graph, &weights, Profile::Default).err();
             assert_eq!(error.unwrap(), KeyError::NoWeights.into(), "{name}");
             continue;
         }
-        let key = ProvingKey::new(Mode::Clear, graph, &weights, Profile::Default).unwrap();
+        let key = ProvingKey::new(graph, &weights, Profile::Default).unwrap();
         let (found, proof) = key
             .prove(&views(&inputs), STATEMENT, &mut |_| true)
             .unwrap();

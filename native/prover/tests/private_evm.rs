@@ -136,7 +136,7 @@ fn proofs_are_the_vectors() {
 fn a_proof_of_a_prover_that_lies_is_the_vector() {
     let case = tabular("fraud");
     let relations = case.key().relations();
-    let corrupt = |witness: &mut prover::committed::Witness| {
+    let corrupt = |witness: &mut prover::relations::Witness| {
         witness.columns.committed[0][0] += Base::ONE;
         recount(relations, witness);
     };

@@ -1,4 +1,4 @@
-//! The attack by which proofs of the committed mode give their weights away: rows of the weights' code are
+//! The attack by which proofs give their weights away where nothing hides them: rows of the weights' code are
 //! opened in each proof and in each link, and from as many as a column has coefficients it is interpolated. It succeeds
 //! where the half that hides is switched off, and where a commitment is opened far beyond what it
 //! serves; within that it finds nothing.
@@ -107,7 +107,7 @@ fn of_proofs(case: &mut Case, proofs: usize) -> Rows {
         // As the verifier goes, up to the leaves.
         let (relations, mut transcript) = (key.relations(), Transcript::new());
         let epoch = case.epoch.commitment();
-        let recorded = verifier::committed::record(
+        let recorded = verifier::relations::record(
             &key.under(epoch.digest()),
             relations,
             &public,

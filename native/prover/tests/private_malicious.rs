@@ -12,12 +12,12 @@ use key::{Mode, Public};
 use liar::{code, honest, recount, swap_entry};
 use models::{STATEMENT, choices, everything, exact, held, integers, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
-use prover::committed::Witness;
+use prover::relations::Witness;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// What a proof of the mode absorbs, each site once at least.
 fn inventory(inputs: Visibility) -> Vec<Site> {
-    let all = Site::ALL.into_iter().chain(Site::COMMITTED);
+    let all = Site::ALL.into_iter().chain(Site::REDUCTION);
     let given = match inputs {
         Visibility::Public => Site::InputRoot,
         Visibility::Private => Site::Inputs,
@@ -218,4 +218,23 @@ fn notices_what_is_left_out(case: &Case) {
         // With the same left out on both sides it is noticed by nobody: the site is used.
         assert_eq!(audited(case, &outputs, &bare, without()).0, "", "{site:?}");
     }
+}
+
+/// Were the statement not absorbed, a proof could be given for another one.
+#[test]
+fn a_proof_is_replayed_where_the_statement_is_not_absorbed() {
+    let case = case(vision(), Profile::Default);
+    let without = || Transcript::without(Site::Statement);
+    let (outputs, proof) = lie(&case, |_| (), without(), &mut honest);
+    let proof = proof.encode(case.key());
+    let public = Public {
+        inputs: &views(&case.inputs),
+        outputs: &views(&outputs),
+        statement: [9; 32],
+    };
+    let replayed =
+        verifier::private::verify_audited(case.key(), &public, None, &proof, &mut without());
+    assert_eq!(code(replayed), "");
+    let live = verifier::private::verify(case.key(), &public, &proof);
+    assert_eq!(code(live), "OPENING_INVALID");
 }

@@ -49,7 +49,7 @@ fn keys_of_other_parameters_show_the_same_graph() {
 /// The maker of an epoch commits to others under the honest key.
 #[test]
 fn an_epoch_of_other_parameters_than_those_of_the_key_is_rejected() {
-    for profile in Profile::COMMITTED {
+    for profile in Profile::NAMED_PRIVATE {
         let mut honest_case = case(parameters(), profile);
         let (weights, _) = drawn(&parameters(), 77);
         for other in changed() {
@@ -77,7 +77,7 @@ fn an_epoch_of_other_parameters_than_those_of_the_key_is_rejected() {
 fn an_execution_with_other_parameters_is_rejected() {
     let case = case(parameters(), Profile::Default);
     let inputs = views(&case.inputs);
-    let proven = |witness: &prover::committed::Witness| {
+    let proven = |witness: &prover::relations::Witness| {
         let mut transcript = Transcript::new();
         let proof = case.epoch.prove_witness(
             &inputs,

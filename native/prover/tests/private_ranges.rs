@@ -20,8 +20,8 @@ use models::{hex, linear, vision};
 use p3_field::PrimeCharacteristicRing;
 use private_fields::manifest;
 use prover::ProveError;
-use prover::committed::Witness;
 use prover::private::{Beyond, Lie, ProvingKey};
+use prover::relations::Witness;
 use std::collections::BTreeSet;
 use transcript::{Base, Site, Transcript};
 use verifier::private::{decode_ranges, verify_ranges};
@@ -43,7 +43,7 @@ fn verdict(key: &PrivateKey, shown: &[u8]) -> &'static str {
 #[test]
 fn every_key_shows_its_ranges() {
     for (name, graph) in graphs() {
-        for profile in Profile::COMMITTED {
+        for profile in Profile::NAMED_PRIVATE {
             let case = case(graph.clone(), profile);
             let shown = shown(&case.prover);
             assert_eq!(verdict(case.key(), &shown), "", "{name}");
@@ -164,7 +164,7 @@ const COUNTED: [Row; 3] = [
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let (rows, mut seen) = (manifest(COUNTED), BTreeSet::new());
-    for profile in Profile::COMMITTED {
+    for profile in Profile::NAMED_PRIVATE {
         let case = case(parameters(), profile);
         let bytes = shown(&case.prover);
         let [proof] = &decode_ranges(case.key(), &bytes).unwrap()[..] else {

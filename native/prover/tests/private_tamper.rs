@@ -63,7 +63,7 @@ impl Proved {
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let (rows, mut seen) = (manifest(COUNTED), BTreeSet::new());
-    let models = Profile::COMMITTED.map(|profile| case(vision(), profile));
+    let models = Profile::NAMED_PRIVATE.map(|profile| case(vision(), profile));
     let others = [
         case(integers(), Profile::Default),
         case(vision(), Profile::Default).behind_two_links(),
@@ -78,9 +78,11 @@ fn each_field_is_rejected_where_the_manifest_says() {
 }
 
 /// Part of a key before its graph, its bytes, and what becomes of a proof when one is changed.
-const KEY: [Part; 7] = [
+const KEY: [Part; 8] = [
     ("first bytes", 0..8, &["KEY_MALFORMED"]),
-    ("version and mode", 8..13, &["KEY_VERSION"]),
+    ("version", 8..12, &["KEY_VERSION"]),
+    // Of no mode, or of the one that has ended.
+    ("mode", 12..13, &["KEY_VERSION", "KEY_MODE_ENDED"]),
     // With a pin where there is none.
     ("profile", 13..14, &["KEY_VERSION", "KEY_MALFORMED"]),
     ("root", 14..46, &["LINK_INVALID"]),

@@ -13,8 +13,8 @@ use liar::{code, honest, recount, swap_entry};
 use models::graphs::clamps;
 use models::{choices, everything, held, hex, integers, linear, told, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
-use prover::committed::Witness;
 use prover::private::{Inputs, Lie, ProvingKey};
+use prover::relations::Witness;
 use serde_json::{Value, json};
 use transcript::{Base, Extension, Transcript};
 

@@ -1,26 +1,24 @@
-//! The ordinary prover under pads, and the equations that a recorder makes of what it sent: honest pads
+//! Lookups and reduction under pads, and the equations that a recorder makes of what it sent: honest pads
 //! satisfy them, those of liars do not, and each of them is needed.
+mod hidden;
 mod liar;
 mod models;
 mod replay;
 mod search;
 
-use claim_reduction::{Constraint, Form, Verifier, reduce};
+use claim_reduction::{Constraint, Form};
 use commitment::Profile;
 use graph::Graph;
-use key::Public;
-use liar::{Alter, honest, recount};
-use models::{
-    Case, STATEMENT, case, choices, everything, exact, held, integers, linear, views, vision, wide,
-};
+use hidden::{Case, case};
+use liar::{Alter, honest, recount, tell};
+use models::{choices, everything, exact, held, integers, linear, vision, wide};
 use p3_field::PrimeCharacteristicRing;
-use prover::committed::Witness;
+use prover::relations::Witness;
 use relation::{About, Equations};
 use replay::{Replayed, replay};
 use search::searches;
 use std::collections::{BTreeMap, BTreeSet};
 use transcript::{Base, Extension, Transcript};
-use verifier::committed::{begin, lookup_claims, problem};
 
 fn graphs() -> [(&'static str, Graph); 8] {
     [
@@ -37,24 +35,12 @@ fn graphs() -> [(&'static str, Graph); 8] {
 
 /// The checks that a verifier of plain elements makes of an honest proof.
 fn checks(case: &Case) -> usize {
-    let (outputs, proof) = case.prove();
-    let proof = case.decode(&proof);
-    let public = Public {
-        inputs: &views(&case.inputs),
-        outputs: &views(&outputs),
-        statement: STATEMENT,
-    };
-    let mut transcript = Transcript::new();
-    begin(case.key(), &public, &proof.witness, &mut transcript);
-    let argument = case.derived().argument();
-    let looked = argument.verify(&proof.lookups, &mut transcript).unwrap();
-    let lookup_claims = lookup_claims(&looked);
-    let problem = problem(case.key(), case.derived(), &public, &lookup_claims);
-    let mut verifier = Verifier::new(&proof.reduction, &mut transcript);
-    reduce(&mut verifier, &problem).unwrap();
+    let told = tell(case, |_| (), Transcript::new(), &mut honest);
+    let (checks, claims) = told.checked(case, Transcript::new()).unwrap();
+    assert!(claims);
     // Of the lookups: four inverses and the sum for the roots, the end of each further layer, and
     // denominators of rows, numerators and denominators of entries.
-    5 + proof.lookups.layers.len() - 1 + 3 + verifier.checks()
+    5 + told.argued.lookups.layers.len() - 1 + 3 + checks
 }
 
 #[test]
@@ -71,8 +57,15 @@ fn honest_pads_satisfy_as_many_equations_as_there_are_checks() {
         );
         assert_eq!(equations.len(), checks(&case), "{name}");
         // What the account of the private mode's batching counts with.
-        assert!(equations.len() <= case.derived().checks(), "{name}");
-        assert_eq!(equations.factors(), case.derived().products(), "{name}");
+        assert!(
+            equations.len() <= case.proofs().relations().checks(),
+            "{name}"
+        );
+        assert_eq!(
+            equations.factors(),
+            case.proofs().relations().products(),
+            "{name}"
+        );
         // Other pads do not.
         let mut pads = replayed.pads.clone();
         pads[replayed.sent / 2] += Extension::ONE;
@@ -116,7 +109,7 @@ fn every_element_that_is_sent_counts() {
 fn liars_violate_equations_or_claims() {
     for (name, graph) in graphs() {
         let case = case(graph, Profile::Default);
-        let plan = case.derived().plan();
+        let plan = case.proofs().relations().plan();
         let mut held = BTreeSet::new();
         let mut lie = |corrupt: &dyn Fn(&mut Witness), alter: Alter<'_>, what: String| {
             let replayed = replay(&case, corrupt, alter);
@@ -135,7 +128,7 @@ fn liars_violate_equations_or_claims() {
             let by = if idle { Base::TWO } else { Base::ONE };
             let corrupt = |witness: &mut Witness| {
                 witness.columns.committed[column][0] += by;
-                recount(case.derived(), witness);
+                recount(case.proofs().relations(), witness);
             };
             lie(&corrupt, &mut honest, format!("{name}: column {column}"));
         }
@@ -219,7 +212,7 @@ impl Other {
     }
 
     fn corrupt(self, case: &Case, witness: &mut Witness) {
-        let derived = case.derived();
+        let derived = case.proofs().relations();
         match self {
             Self::Entry(lookup) => liar::swap_entry(derived, witness, lookup),
             Self::Distance(node) => farther(case, witness, node),
@@ -229,7 +222,7 @@ impl Other {
 
 /// Moves the distances of one quotient from both ends of its range, as far as their lowest limbs allow.
 fn farther(case: &Case, witness: &mut Witness, node: usize) {
-    let derived = case.derived();
+    let derived = case.proofs().relations();
     let Some(Constraint::Rescale(rescale)) = &derived.plan().constraints[node] else {
         return;
     };
@@ -268,7 +261,7 @@ fn kind(graph: &Graph, About(kind, number): About) -> String {
 }
 
 /// Kinds of equations that lookups and reduction record. Claims on a parameter are merged as those on any node
-/// are; it has no equation of its own, and the committed mode, whose cases these are, has no parameters.
+/// are; it has no equation of its own, and none of these cases has one.
 const KINDS: [&str; 24] = [
     "Add",
     "ArgMax",
@@ -326,7 +319,7 @@ fn without_any_one_equation_some_liar_gets_through() {
         }
         // Liars with other columns, each cell of which is in its table: what relates columns alone, where
         // lookups have left them, is violated by nothing else.
-        let plan = case.derived().plan();
+        let plan = case.proofs().relations().plan();
         let swaps = (0..plan.lookups.len()).map(Other::Entry);
         let nodes = 0..plan.constraints.len();
         let moved = nodes.map(Other::Distance);

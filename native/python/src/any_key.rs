@@ -29,9 +29,7 @@ impl AnyKey {
     ) -> Result<Self, KeyError> {
         match mode {
             Mode::Private => Ok(Self::private(PrivateKey::standard(graph, profile)?)),
-            Mode::Clear | Mode::Committed => {
-                Ok(Self::plain(VerifyingKey::new(mode, graph, profile)?))
-            }
+            Mode::Clear => Ok(Self::plain(VerifyingKey::new(graph, profile)?)),
         }
     }
 
@@ -59,7 +57,7 @@ impl AnyKey {
 
     pub const fn mode(&self) -> Mode {
         match self {
-            Self::Plain(key) => key.mode(),
+            Self::Plain(_) => Mode::Clear,
             Self::Private(..) => Mode::Private,
         }
     }
@@ -75,7 +73,7 @@ impl AnyKey {
     pub fn private_key(&self) -> Result<&PrivateKey, Failure> {
         match self {
             Self::Private(key, _) => Ok(key),
-            Self::Plain(key) => Err(shown(key)),
+            Self::Plain(_) => Err(shown()),
         }
     }
 
@@ -88,7 +86,7 @@ impl AnyKey {
         let verify = verifier::private::verify_private_inputs;
         match self {
             Self::Private(key, known) => Ok(verify(key, known, root, public, proof)?),
-            Self::Plain(key) => Err(shown(key)),
+            Self::Plain(_) => Err(shown()),
         }
     }
 
@@ -103,9 +101,11 @@ impl AnyKey {
 }
 
 /// What is said where inputs are to be private of a key whose proofs show them.
-fn shown(key: &VerifyingKey) -> Failure {
-    let why = format!("proofs of mode {} show their inputs", key.mode().name());
-    Failure::new("INPUTS_PUBLIC_ONLY", why)
+fn shown() -> Failure {
+    Failure::new(
+        "INPUTS_PUBLIC_ONLY",
+        "proofs of mode clear show their inputs",
+    )
 }
 
 /// What is said where ranges are not shown: what is wrong with a proof of theirs is nothing of a proof under the key.

@@ -269,18 +269,15 @@ mod _native {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (graph, weights, profile, mode="clear"))]
     fn commit<'py>(
         py: Python<'py>,
         graph: &[u8],
         weights: Array<'_, i8>,
         profile: &str,
-        mode: &str,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (weights, profile) = (copied(&weights), profile_of(profile)?);
-        let mode = mode_of(mode)?;
         let commit = move || {
-            let key = prover::ProvingKey::new(mode, Graph::decode(graph)?, &weights, profile)?;
+            let key = prover::ProvingKey::new(Graph::decode(graph)?, &weights, profile)?;
             Ok(key.verifying_key().encode())
         };
         Ok(PyBytes::new(py, &proving(py, commit)?))
@@ -290,12 +287,7 @@ mod _native {
     #[pyo3(signature = (graph, profile, mode="clear"))]
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
         let profile = profile_of(profile)?;
-        let private = mode == Mode::Private.name();
-        let mode = if private {
-            Mode::Private
-        } else {
-            mode_of(mode)?
-        };
+        let mode = mode_of(mode)?;
         // The report does not depend on the weights.
         let report = move || {
             let key = AnyKey::without_commitment(mode, Graph::decode(graph)?, profile)?;

@@ -117,7 +117,7 @@ pub enum Site {
     ContractionOutputs,
     /// One round polynomial of the sumcheck.
     Round,
-    /// The root of the witness, in the committed mode.
+    /// The root of the witness.
     Witness,
     /// The children at which a layer of the lookup trees ends.
     LookupChildren,
@@ -125,7 +125,7 @@ pub enum Site {
     LookupRound,
     /// The claimed values of all looked-up columns and multiplicities.
     LookupColumns,
-    /// Claims that others are reduced to, in the committed mode.
+    /// Claims that others are reduced to.
     Claims,
     /// The sum of the masks of a relation proof.
     RelationMasks,
@@ -174,8 +174,8 @@ impl Site {
         Self::Round,
     ];
 
-    /// What the committed mode adds to it.
-    pub const COMMITTED: [Self; 5] = [
+    /// What lookups and reduction add to it.
+    pub const REDUCTION: [Self; 5] = [
         Self::Witness,
         Self::LookupChildren,
         Self::LookupRound,
@@ -530,10 +530,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn sites() -> impl Iterator<Item = Site> {
-        let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
+        let first = Site::ALL.into_iter().chain(Site::REDUCTION);
         let others = Site::RELATION.into_iter().chain(Site::LINK);
         let others = others.chain(Site::PRIVATE_INPUTS);
-        committed.chain(others).chain(Site::OPENING)
+        first.chain(others).chain(Site::OPENING)
     }
 
     const FUNCTIONS: [HashFunction; 2] = [HashFunction::Blake3, HashFunction::Keccak256];

@@ -6,15 +6,15 @@
 //!
 //! The caller chooses key, inputs, outputs and statement; the proof decides nothing but itself.
 //! There is no unsafe code here and no panic: every rejection is a [`Rejection`] with a stable
-//! code. `specs/sumcheck-proof.md`, `specs/committed-mode.md` and `specs/private-mode.md` are the
+//! code. `specs/sumcheck-proof.md`, `specs/private-mode.md` and `specs/relations.md` are the
 //! normative texts.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | `clear` | the mode in which results of contractions travel in the clear, its proof and its bytes |
-//! | `committed` | the mode in which columns are committed to, likewise; it is experimental |
-//! | `private` | the mode in which they are and nothing of them or of the weights is shown |
+//! | `private` | the mode in which columns are committed to, and nothing of them or of the weights is shown |
 //! | `rejection` | why a proof is rejected |
+//! | `relations` | lookups and reduction, as prover and verifier begin and end them |
 //!
 //! # Soundness
 //!
@@ -22,8 +22,8 @@
 //! key's root. The caller MUST check that the key is the one of the model that it means (its digest), that
 //! inputs and outputs are those of its request and answer, that the statement binds what it wants bound, and
 //! that [`VerifyingKey::security`] has the bits that it asks for. Inputs and outputs are public. The
-//! private mode alone hides anything: the clear one tells the results of contractions, and openings of it and of the
-//! committed one tell field elements about weights and columns.
+//! private mode alone hides anything: the clear one tells the results of contractions, and its openings tell field
+//! elements about weights.
 //!
 //! [`VerifyingKey::security`]: key::VerifyingKey::security
 #![forbid(unsafe_code)]
@@ -39,9 +39,9 @@
 )]
 
 pub mod clear;
-pub mod committed;
 pub mod private;
 mod rejection;
+pub mod relations;
 
 pub use rejection::Rejection;
 
@@ -49,9 +49,9 @@ use key::{Public, VerifyingKey};
 use transcript::Transcript;
 
 /// Checks that `proof` shows the key's graph to map `public.inputs` to `public.outputs`, for
-/// `public.statement`.
+/// `public.statement`, in the clear mode.
 pub fn verify(key: &VerifyingKey, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
-    verify_with(key, public, proof, &mut Transcript::new())
+    clear::verify(key, public, proof, &mut Transcript::new())
 }
 
 /// The same with a transcript that a test has prepared.
@@ -62,17 +62,5 @@ pub fn verify_audited(
     proof: &[u8],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    verify_with(key, public, proof, transcript)
-}
-
-fn verify_with(
-    key: &VerifyingKey,
-    public: &Public<'_>,
-    proof: &[u8],
-    transcript: &mut Transcript,
-) -> Result<(), Rejection> {
-    match key.committed() {
-        None => clear::verify(key, public, proof, transcript),
-        Some(derived) => committed::verify(key, derived, public, proof, transcript),
-    }
+    clear::verify(key, public, proof, transcript)
 }

@@ -43,10 +43,7 @@ pub enum Rejection {
     /// A claim does not follow.
     #[error("{0}")]
     Reduction(#[from] claim_reduction::Rejected),
-    /// The columns are not the committed ones.
-    #[error("the opening of the witness is not valid: {0}")]
-    WitnessOpening(String),
-    /// The claimed weights are not the committed ones, in the committed mode.
+    /// A claim on weights, parameters or private inputs is missing, or is about nothing that is committed to.
     #[error("the opening of the weights is not valid: {0}")]
     WeightOpening(String),
     /// The relation proof is not one of the recorded equations, in the private mode.
@@ -101,7 +98,6 @@ impl Rejection {
             Self::NoRanges(_) => "KEY_RANGES",
             Self::RangesMissing => "RANGES_MISSING",
             Self::Link(_) => "LINK_INVALID",
-            Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
             Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",
         }
     }

@@ -1,6 +1,7 @@
 """A gateway: what answers requests, with all that runs beside them unless others do that."""
 
 import ipaddress
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +37,7 @@ from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
+from inferproof.services.models.registry import Registry
 from inferproof.services.orders.base import Gateway, GatewaySettings
 from inferproof.services.orders.input_range import InputRange
 from inferproof.services.orders.intake import Intake
@@ -49,6 +51,8 @@ from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.ratelimit.redis import RedisLimiter
 from inferproof.types.digest import Address
 from inferproof.verify.receipt import Tools
+
+log = logging.getLogger("inferproof.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,17 @@ async def build(
     """
     async with AsyncExitStack() as stack:
         core = await open_core(settings, stack, more_systems, more_methods, watch)
+        terms = gateway_terms(settings, core)
+        registry = open_registry(core.stores, core.systems, terms)
+        for name in await registry.suspend_ended():
+            log.warning("model %s is suspended: %s", name, Reason.MODE_ENDED.name)
         limiter = await _limiter(settings, stack)
         limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(
             core,
             Tools(open_checkers(core.systems, stack), open_preprocess(stack), payment_parts()),
-            gateway_terms(settings, core),
+            registry,
+            terms,
             limits,
         )
         checks = {
@@ -151,6 +160,7 @@ def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[s
 def _gateway(
     core: Core,
     tools: Tools,
+    registry: Registry,
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
@@ -172,7 +182,7 @@ def _gateway(
         private_inputs=PrivateInputs(core.systems, stores.openings),
     )
     return GatewayService(
-        registry=open_registry(stores, core.systems, terms),
+        registry=registry,
         intake=intake,
         jobs=stores.orders.jobs,
         catalog=stores.catalog,

@@ -55,10 +55,9 @@ Mode = Annotated[
     str | None,
     typer.Option(
         help="What a proof shows of the run between input and output (sumcheck): clear, the "
-        "default, shows the results of layers with weights; committed shows commitments to what "
-        "is computed, for smaller proofs of large models, and is experimental; private shows that "
-        "and the weights under one-time pads, counts how often its key is opened, and says "
-        "zk-private where there is evidence for the build's own sources; it is new."
+        "default, shows the results of layers with weights; private shows these and the weights "
+        "under one-time pads, counts how often its key is opened, and says zk-private where there "
+        "is evidence for the build's own sources; it is new."
     ),
 ]
 Bits = Annotated[

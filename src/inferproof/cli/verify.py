@@ -90,7 +90,7 @@ def verify(
     minimum_mode: Annotated[
         str | None,
         typer.Option(
-            help="The least that proofs must hide of a run: clear, committed or private.",
+            help="The least that proofs must hide of a run: clear or private.",
             callback=_known(MODES),
         ),
     ] = None,

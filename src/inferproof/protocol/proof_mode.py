@@ -1,7 +1,7 @@
 """The mode that a verifying key of `sumcheck` names, and what is claimed of the private one.
 
 Verifiers read the key and no word of the provider: what a receipt may say follows from it.
-Source: specs/committed-mode.md, specs/private-mode.md.
+Source: specs/private-mode.md.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from inferproof.types.proof import Assurance
 
 CLEAR = "clear"
 """The results of layers with weights are in the proof, and the verifier runs all other layers."""
-COMMITTED = "committed"
-"""The proof commits to what is computed between input and output and shows none of it."""
 PRIVATE = "private"
 """What the proof shows is under one-time pads: of the weights and of what is computed, nothing but
 the outputs."""
 
 SYSTEM = "sumcheck"
-_CODES = {1: CLEAR, 2: COMMITTED, 3: PRIVATE}
+_CODES = {1: CLEAR, 3: PRIVATE}
+_ENDED = 2
+"""The byte of a mode that has ended: a model's weights followed from a few of its proofs."""
 _PLACE = 12
 """Where a key's byte stands that names the mode, after 8 of a name and 4 of the version."""
 
@@ -25,6 +25,11 @@ _PLACE = 12
 def mode_in(verifying_key: bytes) -> str | None:
     """The mode of a key of `sumcheck`; None where it names none."""
     return _CODES.get(verifying_key[_PLACE]) if len(verifying_key) > _PLACE else None
+
+
+def is_ended(verifying_key: bytes) -> bool:
+    """Whether a key of `sumcheck` is of the mode that has ended, whose proofs are not verified."""
+    return len(verifying_key) > _PLACE and verifying_key[_PLACE] == _ENDED
 
 
 def rest_on(evidence: Callable[[], bool]) -> None:

@@ -5,7 +5,8 @@
         machine: { cpu, cores, memory_bytes, system, build },
         points:  [ { mode?, weights, products, steps, prove_us, verify_us }, … ] }
 
-A point without a mode is of mode clear, as in files that were written before there were two.
+A point without a mode is of mode clear, as in files that were written before there were
+others; those of a mode that has ended are read over.
 Only what was measured is kept; the law is fitted when the file is read.
 """
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from inferproof.errors import PolicyRejected, Reason
-from inferproof.protocol.proof_mode import CLEAR, COMMITTED, PRIVATE
+from inferproof.protocol.proof_mode import CLEAR, PRIVATE
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 from inferproof.types.proof import Assurance, ModelParts, SecurityReport, Setup
 from inferproof.types.receipt import Receipt
 
-MODES = {CLEAR: 0, COMMITTED: 1, PRIVATE: 2}
+MODES = {CLEAR: 0, PRIVATE: 1}
 """By what a proof shows of a run: what every layer puts out, or none of it."""
 PROFILES = {"small": 0, "default": 0, "conservative": 1}
 """By what soundness rests on: list decoding up to the Johnson bound, or unique decoding."""

@@ -1,5 +1,5 @@
 """Proofs of the private mode: a second verifier, written from specs/private-mode.md.
 
 It shares no code with the first. What lookups and reduction check is the text of
-`reference.committed`, which holds values as forms in pads here; the opening is `reference.hiding`.
+`reference.relations`, which holds values as forms in pads here; the opening is `reference.hiding`.
 """

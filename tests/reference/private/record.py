@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference.committed.claims import Messages
-from reference.committed.values import Form, Value, mul, sub
 from reference.field import ONE, ZERO, Element, scale
+from reference.relations.claims import Messages
+from reference.relations.values import Form, Value, mul, sub
 from reference.transcript import Transcript
 
 

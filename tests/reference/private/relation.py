@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from reference.committed.values import Form, Value, add, mul, sub, total
 from reference.field import ZERO, Element, dot, equality, equality_at, powers
 from reference.layers import log
 from reference.private.record import Quadratic
 from reference.reader import Reader
+from reference.relations.values import Form, Value, add, mul, sub, total
 from reference.transcript import Transcript
 from reference.weights import bits
 

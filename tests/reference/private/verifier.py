@@ -3,15 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reference.committed.claims import Messages, State
-from reference.committed.columns import check_claims
-from reference.committed.flow import Flow
-from reference.committed.lookups import Argument, Counts
-from reference.committed.parts import MIN_COLUMN
-from reference.committed.plan import plan
-from reference.committed.tensors import front
-from reference.committed.values import Form, Value, add, mul, sub
-from reference.committed.verifier import all_read, check_declared, check_public
 from reference.field import ONE, ZERO, Element
 from reference.graph import Graph
 from reference.hiding.fields import walk
@@ -45,6 +36,14 @@ from reference.private.range_graph import parts_of, ranged
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
+from reference.relations.claims import Messages, State
+from reference.relations.flow import Flow
+from reference.relations.lookups import Argument, Counts
+from reference.relations.parts import MIN_COLUMN
+from reference.relations.plan import plan
+from reference.relations.public import all_read, check_declared, check_public
+from reference.relations.tensors import front
+from reference.relations.values import Form, Value, add, mul, sub
 from reference.schedule import PRIVATE_PROFILES, PROFILES
 from reference.transcript import KeccakTranscript, Transcript
 
@@ -156,7 +155,6 @@ class PrivateKey(Key[Proof]):
         state = State(messages)
         flow(self.proven, self.plan, inputs, found, state).reduce(outputs)
         messages.end()
-        check_claims(len(state.columns) + len(counts))
         return state, counts
 
     def _read(self, source: Reader) -> Proof:

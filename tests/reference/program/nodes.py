@@ -8,11 +8,11 @@ ones.
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from reference.committed.values import Form
 from reference.field import ONE, ZERO, Element, P
 from reference.field import add as field_add
 from reference.field import mul as field_mul
 from reference.field import sub as field_sub
+from reference.relations.values import Form
 
 _numbers = count()
 _known: dict[tuple[object, ...], "Known"] = {}

@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference import graph as g
-from reference.committed.claims import Claim
-from reference.committed.flow import Flow
-from reference.committed.tensors import evaluate
-from reference.committed.values import Value
 from reference.field import DEGREE, ONE, ZERO
 from reference.hiding.shape import Shape, bits_of
 from reference.hiding.terms import Term, at_point, basis, cells, in_column, scaled
@@ -20,6 +16,10 @@ from reference.program.nodes import Given, Hidden, Known, add, known, mul, sub
 from reference.program.tape import ELEMENT, Piece, Tape, constant, given, slot
 from reference.program.tracing import tracing
 from reference.reader import Rejected
+from reference.relations.claims import Claim
+from reference.relations.flow import Flow
+from reference.relations.tensors import evaluate
+from reference.relations.values import Value
 
 WORD = 32
 EPOCH = 0

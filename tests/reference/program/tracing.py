@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from reference import field
-from reference.committed import tables, tensors, values
 from reference.field import ZERO
 from reference.program import dense, nodes
 from reference.program.nodes import Known, known
 from reference.reader import Rejected
+from reference.relations import tables, tensors, values
 
 
 def _lift(value: object) -> object:

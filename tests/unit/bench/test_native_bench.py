@@ -52,9 +52,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "witness_s": of(0.0001),
         "prove_s": of(prove_s),
         "processor_s": prove_s,
-        "phases_s": dict(
-            zip(PHASES["clear"], (0.0001, 0.0002, 0.0003, prove_s - 0.0006), strict=True)
-        ),
+        "phases_s": dict(zip(PHASES, (0.0001, 0.0002, 0.0003, prove_s - 0.0006), strict=True)),
         "order_s": of(prove_s + 0.001),
         "file_bytes": 90_000,
         "verify_s": of(0.001),
@@ -187,34 +185,6 @@ def test_what_is_beyond_in_the_profile_small_stands_out(more: dict[str, Any], sa
     assert (said in render_native(section(row("large", 0.003, **large)))) == ("ms" in said)
 
 
-def test_the_committed_mode_stands_beside_the_clear_one() -> None:
-    own = row("lenet-5", 0.016, proof_bytes=156_345, prove_peak_mb=71.0)
-    own["phases_s"] = dict.fromkeys(PHASES["committed"], 0.002)
-    report = render_native(section(row("lenet-5", 0.0026, committed=own), row("fraud", 0.001)))
-    assert (
-        "| lenet-5 | clear | 2.60 ms (2.34–2.86) | 2.60 ms | 1.00 ms | 84,201 B | 55 MB "
-        "| 100.7 (101.1) |\n"
-        "| lenet-5 | committed | 16.0 ms (14.4–17.6) | 16.0 ms | 1.00 ms | 156,345 B | 71 MB "
-        "| 100.7 (101.1) |"
-    ) in report
-    assert (
-        "| model | quantise | execute | commit | look up | reduce | open witness | open |" in report
-    )
-    assert "| lenet-5 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 |" in report
-    assert "experimental" in report
-    assert "| fraud | committed |" not in report
-    assert "experimental" not in render_native(section(row("fraud", 0.001)))
-
-
-def test_a_model_that_the_committed_mode_refuses_is_named() -> None:
-    reason = {"refused": {"reason": "MODE_UNSUPPORTED", "message": "It picks."}}
-    report = render_native(section(row("nanogpt-4x64", 0.005, committed=reason)))
-    assert (
-        "- **nanogpt-4x64** is not proven in the committed mode: `MODE_UNSUPPORTED`. It picks."
-    ) in report
-    assert "| nanogpt-4x64 | committed |" not in report
-
-
 def test_what_is_refused_is_a_row_that_says_why() -> None:
     report = render_native(section(refused("minilm-60-tokens")))
     assert (
@@ -316,9 +286,8 @@ def test_a_model_that_fails_is_not_left_out(
     assert render_native(section(measured))
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_models_are_measured_in_the_committed_mode_where_they_are_to_be(
-    committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_models_are_measured_in_both_profiles_of_the_clear_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[tuple[str, str]] = []
 
@@ -328,12 +297,10 @@ def test_models_are_measured_in_the_committed_mode_where_they_are_to_be(
         return Ran({**FIGURES, "mode": mode}, 1.0, 50.0)
 
     monkeypatch.setattr(native, "run_json", run)
-    rows = (Row(lambda work: native_dense((4, 3), work), committed=committed),)
+    rows = (Row(lambda work: native_dense((4, 3), work)),)
     (measured,) = measure_native(rows, tmp_path)["rows"]
-    beside = [("committed", "default")] if committed else []
-    assert runs == [("clear", "default"), ("clear", "small"), *beside]
+    assert runs == [("clear", "default"), ("clear", "small")]
     assert measured["mode"] == "clear"
-    assert (measured["committed"] or {}).get("mode") == ("committed" if committed else None)
 
 
 def test_the_committed_report_holds_every_model_once_it_was_measured() -> None:

@@ -1,5 +1,5 @@
 """An auditor compiles a published model again: which parts agree, and every way in which they do
-not. In both modes."""
+not."""
 
 from dataclasses import replace
 
@@ -14,7 +14,6 @@ from inferproof.models.axes import Axes
 from inferproof.protocol.opening import OPENING, decode_opening, encode_opening
 from inferproof.proving.audit import audit
 from inferproof.proving.opening import axes_in, compiled_alike, read_opening
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.testing.rejections import rejects
 
 pytestmark = pytest.mark.native
@@ -88,12 +87,9 @@ def test_the_options_are_those_that_the_opening_records(auditors, opening, sumch
 def test_a_mode_that_nobody_named_is_the_one_of_the_bundle(
     auditors, bundle, opening, sumcheck_system
 ):
-    """Not the default of whoever audits: in both modes all parts agree."""
+    """Not the default of whoever audits: all parts agree."""
     unnamed = replace(opening, options={**opening.options, "mode": None})
     assert audit(auditors, bundle, unnamed, sumcheck_system).differs == ()
-    other = CLEAR if opening.options["mode"] != CLEAR else COMMITTED
-    named = replace(opening, options={**opening.options, "mode": other})
-    assert audit(auditors, bundle, named, sumcheck_system).differs == ("verifying key",)
 
 
 def test_other_weights_are_told(auditors, bundle, opening, sumcheck_system, tmp_path):

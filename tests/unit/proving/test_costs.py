@@ -29,7 +29,7 @@ from inferproof.proving.costs import (
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck import calibrate
 from inferproof.proving.sumcheck.calibrate import SHAPES, graph_of, measure, size_of
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, MODES
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.settings import Settings
 from inferproof.testing.rejections import rejects
 
@@ -95,11 +95,13 @@ def test_a_point_without_a_mode_is_of_the_clear_one():
 
 
 def test_each_mode_has_a_law_of_its_own():
-    clear, committed = lawful(), lawful(LAW * 3, mode="committed")
-    both = replace(clear, points=clear.points + committed.points)
+    clear, private = lawful(), lawful(LAW * 3, mode="private")
+    # Points of a mode that has ended stand in files of before.
+    ended = lawful(LAW * 2, mode="committed")
+    both = replace(clear, points=clear.points + private.points + ended.points)
     assert both.of_mode("clear") == clear
-    assert both.of_mode("committed") == committed
-    assert clear.of_mode("committed") is None
+    assert both.of_mode("private") == private
+    assert clear.of_mode("private") is None
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_estimates_go_by_what_was_measured(sumcheck_compiled, sumcheck_mode, tmp
     own = get_system("sumcheck").estimate(sumcheck_compiled)
     assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
     # What was measured in the other mode tells nothing.
-    other = CLEAR if sumcheck_mode != CLEAR else COMMITTED
+    other = CLEAR if sumcheck_mode != CLEAR else PRIVATE
     path.write_bytes(encode_costs(lawful(LAW * 1000, mode=other)))
     assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
     costs = lawful(LAW * 1000, mode=sumcheck_mode)
@@ -201,14 +203,12 @@ async def test_a_gateway_reads_them_from_its_data_folder(tmp_path):
 def test_measuring_takes_the_medians_of_real_proofs():
     stages = []
     costs = measure(lambda stage, share: stages.append((stage, share)), SHAPES[:2], proofs=2)
-    assert [point.size for point in costs.points] == 2 * list(SIZES[:2])
-    assert [point.mode for point in costs.points] == ["clear", "clear", "committed", "committed"]
+    assert [point.size for point in costs.points] == list(SIZES[:2])
+    assert [point.mode for point in costs.points] == ["clear", "clear"]
     assert all(point.prove_us > 0 and point.verify_us > 0 for point in costs.points)
     assert stages == [
         ("proving dense 16-32-16-3, mode clear", 0.0),
-        ("proving dense 784-128-10, mode clear", 0.25),
-        ("proving dense 16-32-16-3, mode committed", 0.5),
-        ("proving dense 784-128-10, mode committed", 0.75),
+        ("proving dense 784-128-10, mode clear", 0.5),
         ("done", 1.0),
     ]
     assert costs.machine == room.this_machine(costs.machine.build)

@@ -9,8 +9,6 @@ from dataclasses import replace
 import pytest
 
 from reference.changes import flipped, verdict
-from reference.committed import tensors
-from reference.committed.values import Form
 from reference.field import ONE, ZERO, add, dot_integers, equality, mul
 from reference.private.verifier import PrivateKey
 from reference.program import dense, nodes
@@ -20,6 +18,8 @@ from reference.program.trace import adjoint, link, proof
 from reference.program.tracing import tracing
 from reference.program.vectors import FOLDER, files, rendered
 from reference.reader import Rejected
+from reference.relations import tensors
+from reference.relations.values import Form
 from reference.schedule import FILE
 from reference.transcript import KeccakTranscript
 from reference.vectors import load

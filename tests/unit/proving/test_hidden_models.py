@@ -132,7 +132,7 @@ def test_models_are_provable_with_hidden_weights(name: str) -> None:
     for profile in ("default", "conservative"):
         native.security(encode_graph(_hidden(made).graph), profile, PRIVATE)
     with pytest.raises(native.NativeError, match="only the private mode commits to"):
-        native.security(encode_graph(_hidden(made).graph), "default", "committed")
+        native.security(encode_graph(_hidden(made).graph), "default", "clear")
 
 
 def test_a_graph_without_weights_in_it_stays_as_it_is() -> None:

@@ -94,6 +94,7 @@ NOT_SOUND = "the circuit's settings are not those of a sound circuit: "
 NOT_WELL_FORMED = NOT_SOUND + "the graph of the verifying key is not well formed: the integer graph"
 TOO_MUCH = NOT_SOUND + "the graph takes its verifier too much where its results are hidden"
 NO_PIN = NOT_SOUND + "the verifying key is malformed"
+TOO_LARGE = NOT_SOUND + "vector 1 is too large; at most 2^28 elements can be committed to"
 COSTLY = ": checking a proof under it would take too much memory or time"
 VALUES = f"the verifying key makes its checker keep 83886082 values, the limit is 67108864{COSTLY}"
 LOOKUPS = NOT_SOUND + "{} lookups in {} tables; 1 to 16384 in 1 to 1024 are possible"
@@ -107,23 +108,23 @@ HOSTILE = [
     (hostile.shapes, ELEMENTS.format(40 * 2**22 + 2), ELEMENTS.format(40 * 2**22 + 2)),
     (hostile.values, VALUES, VALUES),
     (hostile.many_nodes, NO_PIN, NO_PIN),
-    (hostile.weights, NO_PIN, NO_PIN),
+    (hostile.weights, NO_PIN, TOO_LARGE),
     (hostile.long_constant, *2 * [ELEMENTS.format(100 * 3_500_000 + 2)]),
 ]
-"""What a stranger's key makes of a graph, and how it is refused in mode clear and committed."""
+"""What a stranger's key makes of a graph, and how it is refused in mode clear and private."""
 
 
 @pytest.mark.native
 @pytest.mark.parametrize("sumcheck_mode", ["clear"], indirect=True)
 @pytest.mark.parametrize(
-    ("make", "clear", "committed"), HOSTILE, ids=[make.__name__ for make, *_ in HOSTILE]
+    ("make", "clear", "private"), HOSTILE, ids=[make.__name__ for make, *_ in HOSTILE]
 )
 def test_hostile_keys_are_refused_by_what_is_counted_and_not_by_the_limits(
-    tight, proved, make, clear, committed
+    tight, proved, make, clear, private
 ):
     bundle, file, statement = proved
     graph = make()
-    for mode, message in (("clear", clear), ("committed", committed)):
+    for mode, message in (("clear", clear), ("private", private)):
         key = hostile.key_of(graph, mode)
         with pytest.raises(ArtifactRejected) as caught:
             tight.check(hostile.resealed(bundle, key), file, statement)

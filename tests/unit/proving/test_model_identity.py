@@ -1,7 +1,9 @@
 """One bit of weights, graph, scales or pre-processing makes another model, whose proofs these are
-not: of the files that a model is compiled from, and of what was compiled. In both modes; and the
-mode is a part of the model's identity itself."""
+not: of the files that a model is compiled from, and of what was compiled. The mode is a part of
+the model's identity itself."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from native_module import natively_proven
 from onnx import numpy_helper
 from small_models import JOB, PROVIDER, SALT
 
+from inferproof.client.tools import installed_tools
 from inferproof.errors import ArtifactRejected, ProofRejected, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import (
     decode_bundle,
@@ -21,13 +25,17 @@ from inferproof.protocol.verifier_bundle import (
     quantisation_digest,
     verifying_key_digest,
 )
+from inferproof.proving.artifact import BUNDLE, HEADER
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import WEIGHTS
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, MODES, PROFILES, mode_of
+from inferproof.proving.sumcheck.loaded import WEIGHTS, load
+from inferproof.proving.sumcheck.modes import CLEAR, PROFILES, mode_of
 from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import Sample, sample_bundle, sample_receipt
+from inferproof.verify.policy import Policy
 from inferproof.verify.proof import verify_proof
+from inferproof.verify.receipt import verify_receipt
 
 pytestmark = pytest.mark.native
 ROOT = slice(14, 46)
@@ -169,47 +177,55 @@ def test_other_ranges_are_another_model(file, bundle, sumcheck_system, sumcheck_
         verify_proof(encode_proof_file(renamed), other, sumcheck_system)
 
 
-def test_the_other_mode_is_another_model(
-    file, bundle, sumcheck_system, sumcheck_request, sumcheck_mode, tmp_path
-):
-    """No proof of one mode holds under a key of the other, whatever it says of itself."""
-    mode = CLEAR if sumcheck_mode != CLEAR else COMMITTED
-    sumcheck_system.compile(replace(sumcheck_request, mode=mode, out=tmp_path / "out"))
-    other = sumcheck_system.verifier(tmp_path / "out")
-    # Nothing else of the model differs, and of the key what is committed to: mode, root, pin.
-    assert replace(other.parts, verifying_key=bundle.parts.verifying_key) == bundle.parts
-    assert mode_of(bundle.verifying_key) == sumcheck_mode
-    assert mode_of(other.verifying_key) == mode
-    _refused_by(other, file, bundle, sumcheck_system)
-    # The first byte of a proof is its version, which each mode has its own of.
-    proofs = {file.proof[0], _prove(sumcheck_system, tmp_path / "out", sumcheck_request).proof[0]}
-    assert proofs == {1, 4}
-    for version in proofs:
-        relabelled = replace(file, proof=bytes([version]) + file.proof[1:])
-        _refused_by(other, relabelled, bundle, sumcheck_system)
+def _of_mode(byte, bundle):
+    """The bundle with another byte for its mode."""
+    key = bundle.verifying_key[:12] + bytes([byte]) + bundle.verifying_key[13:]
+    parts = replace(bundle.parts, verifying_key=verifying_key_digest(key))
+    return replace(bundle, verifying_key=key, parts=parts)
 
 
-def test_a_key_with_the_byte_of_the_other_mode_takes_no_proof(
-    file, bundle, sumcheck_system, sumcheck_request, sumcheck_mode, tmp_path
+def test_a_key_with_the_byte_of_the_other_mode_takes_no_proof(file, bundle, sumcheck_system):
+    assert bundle.verifying_key[12] == 1
+    assert mode_of(bundle.verifying_key) == CLEAR
+    other = _of_mode(3, bundle)
+    assert other.commitment != bundle.commitment
+    renamed = replace(file.statement, model_commitment=other.commitment)
+    with pytest.raises(ArtifactRejected) as caught:
+        verify_proof(encode_proof_file(replace(file, statement=renamed)), other, sumcheck_system)
+    assert caught.value.reason is Reason.ARTIFACT_SETTINGS
+
+
+ENDED = (
+    "the verifying key is of mode committed, which has ended, because the weights follow from a "
+    "few of its proofs: no release verifies them, and the last builds that do are those of "
+    "0.1.0.dev0 from before 2026-11-25; compile the model again"
+)
+
+
+def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
+    file, bundle, sumcheck_system, sumcheck_compiled, tmp_path
 ):
-    """The mode's byte is in the digest that both transcript and pin begin with."""
-    key = bytearray(bundle.verifying_key)
-    assert key[12] == 1 + MODES.index(sumcheck_mode)
-    mode = CLEAR if sumcheck_mode != CLEAR else COMMITTED
-    key[12] = 1 + MODES.index(mode)
-    parts = replace(bundle.parts, verifying_key=verifying_key_digest(bytes(key)))
-    other = replace(bundle, verifying_key=bytes(key), parts=parts)
-    sumcheck_system.compile(replace(sumcheck_request, mode=mode, out=tmp_path / "out"))
-    honest = _prove(sumcheck_system, tmp_path / "out", sumcheck_request)
-    for proof in (file.proof, honest.proof):
-        renamed = replace(file.statement, model_commitment=other.commitment)
-        with pytest.raises((ArtifactRejected, ProofRejected)) as caught:
-            verify_proof(
-                encode_proof_file(replace(file, statement=renamed, proof=proof)),
-                other,
-                sumcheck_system,
-            )
-        assert caught.value.reason in (Reason.ARTIFACT_SETTINGS, Reason.PROOF_INVALID)
+    ended = _of_mode(2, bundle)
+    renamed = replace(file.statement, model_commitment=ended.commitment)
+    data = encode_proof_file(replace(file, statement=renamed))
+    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+        verify_proof(data, ended, sumcheck_system)
+    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+        mode_of(ended.verifying_key)
+    # A receipt, whose verifier reads the key at its ninth step.
+    other = sample_bundle(system="sumcheck", version="1", verifying_key=ended.verifying_key)
+    sample = Sample(bundle=other, gateway=SigningKey(bytes([7] * 32)))
+    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+        verify_receipt(sample_receipt(sample), Policy(), installed_tools())
+    # And a folder of before, of which no more is read than that.
+    folder = tmp_path / "compiled"
+    shutil.copytree(sumcheck_compiled, folder)
+    (folder / BUNDLE).write_bytes(encode_bundle(ended))
+    header = json.loads((folder / HEADER).read_bytes())
+    text = json.dumps(header).replace(str(bundle.commitment), str(ended.commitment))
+    (folder / HEADER).write_text(text)
+    with pytest.raises(ArtifactRejected):
+        load(folder)
 
 
 @pytest.mark.parametrize("key", [b"", b"INFSUMVK\x01\x00\x00\x00", b"INFSUMVK\x01\x00\x00\x00\x04"])
@@ -226,32 +242,32 @@ def test_a_key_without_a_mode_is_none(key):
 
 def test_each_bit_of_the_committed_weights_is_in_the_root(sumcheck_compiled, bundle, sumcheck_mode):
     for profile in PROFILES[sumcheck_mode]:
-        _check_root(sumcheck_compiled, bundle, profile, sumcheck_mode)
+        _check_root(sumcheck_compiled, bundle, profile)
 
 
-def _check_root(sumcheck_compiled, bundle, profile, sumcheck_mode):
+def _check_root(sumcheck_compiled, bundle, profile):
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8)
-    keys = {native.commit(graph, weights, profile, sumcheck_mode)[ROOT]}
+    keys = {native.commit(graph, weights, profile)[ROOT]}
     for place in range(weights.size):
         for bit in (0, 7) if place % 4 else range(8):
             changed = weights.copy()
             changed.view(np.uint8)[place] ^= np.uint8(1 << bit)
-            root = native.commit(graph, changed, profile, sumcheck_mode)[ROOT]
+            root = native.commit(graph, changed, profile)[ROOT]
             assert root not in keys, f"bit {bit} of weight {place}"
             keys.add(root)
 
 
 def test_a_proof_with_weights_changed_by_one_bit_is_refused(
-    file, bundle, sumcheck_system, sumcheck_compiled, sumcheck_mode
+    file, bundle, sumcheck_system, sumcheck_compiled
 ):
     """The other weights' own proof, of the same statement, under this key."""
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8).copy()
     weights[0] ^= 1
-    other = native.ProvingKey(native.commit(graph, weights, "default", sumcheck_mode), weights)
+    other = native.ProvingKey(native.commit(graph, weights, "default"), weights)
     inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
     _, proof = natively_proven(other, inputs, statement_digest(file.statement).raw)
     message = "the proof does not hold for its statement"

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from reference import graph as g
-from reference.committed.parts import Limb
-from reference.committed.plan import plan
 from reference.graph import Graph, Node, Tensor
 from reference.reader import Rejected
+from reference.relations.parts import Limb
+from reference.relations.plan import plan
 
 
 def shifted(lo: int, hi: int) -> Graph:

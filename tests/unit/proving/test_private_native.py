@@ -256,7 +256,6 @@ def test_ranges_are_shown_by_openings_of_the_first_key(made: Made) -> None:
 
 def test_other_doors_stay_closed_to_the_mode(made: Made) -> None:
     native = library()
-    assert code(lambda: native.commit(made.graph, made.weights, "default", "private")) == "MODE"
     assert code(lambda: native.ProvingKey(made.verifying_key, made.weights)) == "KEY_VERSION"
     assert (
         code(lambda: native.commit_private(made.graph, made.weights, NOTHING, "small"))

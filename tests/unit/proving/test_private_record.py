@@ -2,8 +2,6 @@
 
 import pytest
 
-from reference.committed.claims import Messages
-from reference.committed.values import Form, Value, add, mul, scale, sub
 from reference.field import ONE, ZERO, Element, lift
 from reference.field import add as plain_add
 from reference.field import mul as plain_mul
@@ -11,6 +9,8 @@ from reference.private.layout import cut
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, relate, variables_of
 from reference.reader import Rejected
+from reference.relations.claims import Messages
+from reference.relations.values import Form, Value, add, mul, scale, sub
 from reference.transcript import Transcript
 
 PADS = [lift(11), lift(-3), (5, 4, 3, 2, 1)]

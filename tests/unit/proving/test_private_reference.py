@@ -19,7 +19,6 @@ from reference.changes import (
     flipped,
     verdict,
 )
-from reference.committed.verifier import CommittedKey
 from reference.field import P
 from reference.private.links import Link, follow
 from reference.private.soundness import bits, terms
@@ -28,6 +27,7 @@ from reference.reader import Rejected
 from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 from reference.verdicts import judged, kept, of_proof, rendered
+from reference.verifier import VerifyingKey
 
 VECTORS = {path.stem: load(path) for path in files("private")}
 SMALL = VECTORS["linear-default"]
@@ -124,11 +124,17 @@ def test_the_code_tells_what_is_wrong_with_public_values() -> None:
 
 
 def test_no_mode_takes_a_key_of_another() -> None:
-    for other in (1, 2):
-        with pytest.raises(Rejected, match="KEY_VERSION"):
-            PrivateKey(SMALL.key[:12] + bytes([other]) + SMALL.key[13:])
     with pytest.raises(Rejected, match="KEY_VERSION"):
-        CommittedKey(SMALL.key)
+        PrivateKey(SMALL.key[:12] + bytes([1]) + SMALL.key[13:])
+    with pytest.raises(Rejected, match="KEY_VERSION"):
+        VerifyingKey(SMALL.key)
+
+
+def test_keys_of_the_mode_that_has_ended_are_told_apart() -> None:
+    ended = SMALL.key[:12] + bytes([2]) + SMALL.key[13:]
+    for kind in (PrivateKey, VerifyingKey):
+        with pytest.raises(Rejected, match="KEY_MODE_ENDED"):
+            kind(ended)
 
 
 @pytest.mark.parametrize(("kind", "openings"), [(1, 0), (3, 0), *((k, MANY) for k in (1, 2, 3))])

@@ -25,6 +25,7 @@ from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import SrsSource
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
+from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
@@ -32,7 +33,7 @@ from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE
+from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
@@ -121,9 +122,10 @@ def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
 
 
 def test_unknown_modes_are_refused(sumcheck_system, ezkl_system, mlp_request, tmp_path):
-    message = "proof system sumcheck has no mode open; known are: clear, committed, private"
-    with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
-        sumcheck_system.compile(replace(mlp_request, mode="open", out=tmp_path / "none"))
+    for mode in ("open", "committed"):
+        message = f"proof system sumcheck has no mode {mode}; known are: clear, private"
+        with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
+            sumcheck_system.compile(replace(mlp_request, mode=mode, out=tmp_path / "none"))
     message = "proof system ezkl has no mode clear; known are: none"
     with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
         ezkl_system.compile(replace(mlp_request, mode="clear", out=tmp_path / "none"))
@@ -139,9 +141,11 @@ def test_the_default_mode_is_the_clear_one(sumcheck_system, mlp_request, tmp_pat
     assert sumcheck_system.mode(bundles[0]) == "clear"
 
 
-def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_committed_mode(
-    sumcheck_system, mlp_request, tmp_path
+def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_private_mode(
+    mlp_request, tmp_path
 ):
+    passing = PassingOpenings()
+    system = SumcheckSystem(openings=lambda _folder: passing)
     sums = helper.make_node("Gemm", ["x", "w"], ["g"])
     classes = helper.make_node("ArgMax", ["g"], ["y"], axis=1, keepdims=0)
     weights = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
@@ -154,26 +158,26 @@ def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_committed_mod
         inputs, constants = [("x", TensorProto.FLOAT, [1, 4])], [("w", weights)]
         path = save(tmp_path / f"{name}.onnx", nodes, inputs, [output], constants)
         out = tmp_path / name
-        request = replace(mlp_request, model=path, out=out, max_error=1.0, mode="committed")
-        sumcheck_system.compile(request)
-        assert sumcheck_system.mode(sumcheck_system.verifier(out)) == "committed"
+        request = replace(mlp_request, model=path, out=out, max_error=1.0, mode=PRIVATE)
+        system.compile(request)
+        assert system.mode(system.verifier(out)) == PRIVATE
         sample = {"x": np.array([[0.3, -1.2, 0.8, 0.1]], np.float32)}
-        proof = prove(sumcheck_system, ProveRequest(out, sample, JOB, PROVIDER, SALT))
+        proof = prove(system, ProveRequest(out, sample, JOB, PROVIDER, SALT))
         if name == "class":
             (place,) = proof.outputs
             assert place.values[0] == np.argmax(sample["x"] @ weights)
+    system.close()
 
 
-def refused(graph, mode, steps=()):
-    """What is said of a graph that the mode does not take, of a model with these steps."""
+def refused(graph, steps=()):
+    """What is said of a graph that mode private does not take, of a model with these steps."""
     native = door.library()
     with pytest.raises(native.NativeError) as failed:
-        native.security(encode_graph(graph), "default", mode)
-    return refusal(failed.value, mode, graph, steps)
+        native.security(encode_graph(graph), "default", PRIVATE)
+    return refusal(failed.value, PRIVATE, graph, steps)
 
 
-@pytest.mark.parametrize("mode", [COMMITTED, PRIVATE])
-def test_a_graph_that_modes_which_hide_do_not_cover_is_refused_by_its_node(mode):
+def test_a_graph_that_the_private_mode_does_not_cover_is_refused_by_its_node():
     """No model of the corpus is: divisors are not as large as this one."""
     graph = g.Graph(
         inputs=(g.Input((1, 2), -9, 9),),
@@ -185,39 +189,38 @@ def test_a_graph_that_modes_which_hide_do_not_cover_is_refused_by_its_node(mode)
         ),
         outputs=(2,),
     )
-    start = f"proof system sumcheck cannot prove this model in mode {mode}: "
+    start = "proof system sumcheck cannot prove this model in mode private: "
     end = "cannot be hidden: its products are too large for the field; try mode clear"
     with rejects(
         Reason.MODE_UNSUPPORTED,
         f"{start}node 1 (Divide) of the integer graph {end}",
         kind=ModelRejected,
     ):
-        raise refused(graph, mode)
+        raise refused(graph)
     steps = [Step("sum", "Gemm", (), (), index=4), Step("share", "Div", (), (), index=5)]
     with rejects(
         Reason.MODE_UNSUPPORTED,
         f"{start}node 'share' (Div) takes a Divide that {end}",
         kind=ModelRejected,
     ):
-        raise refused(graph, mode, steps)
+        raise refused(graph, steps)
     door.library().security(encode_graph(graph), "default", "clear")
 
 
-@pytest.mark.parametrize("mode", [COMMITTED, PRIVATE])
-def test_a_graph_with_too_many_lookups_is_refused_by_the_node_that_makes_most_of_it(mode):
+def test_a_graph_with_too_many_lookups_is_refused_by_the_node_that_makes_most_of_it():
     """No model of the corpus is: the one with most needs 11,509."""
-    door.library().security(encode_graph(consumers(12_000)), "default", mode)
+    door.library().security(encode_graph(consumers(12_000)), "default", PRIVATE)
     graph = consumers(2**14 + 1)
     nodes = tuple(replace(node, step=int(number > 1)) for number, node in enumerate(graph.nodes))
     graph = replace(graph, nodes=nodes)
     steps = [Step("first", "Gemm", (), (), index=0), Step("all", "Scan", (), (), index=1)]
     message = (
-        f"proof system sumcheck cannot prove this model in mode {mode}: 16385 lookups in 1 tables; "
+        "proof system sumcheck cannot prove this model in mode private: 16385 lookups in 1 tables; "
         "1 to 16384 in 1 to 1024 are possible; 16384 of 16386 nodes of the integer graph are made "
         "for node 'all' (Scan); try mode clear"
     )
     with rejects(Reason.MODE_UNSUPPORTED, message, kind=ModelRejected):
-        raise refused(graph, mode, steps)
+        raise refused(graph, steps)
 
 
 def test_the_conservative_profile_is_another_model_with_longer_proofs(
@@ -237,8 +240,8 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     assert proved.outputs == other.outputs
 
 
-def test_the_committed_mode_has_no_profile_small(sumcheck_system, mlp_request, tmp_path):
-    request = replace(mlp_request, profile="small", mode=COMMITTED, out=tmp_path / "none")
+def test_the_private_mode_has_no_profile_small(sumcheck_system, mlp_request, tmp_path):
+    request = replace(mlp_request, profile="small", mode=PRIVATE, out=tmp_path / "none")
     message = "there is no security profile small; known are: default, conservative"
     with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
         sumcheck_system.compile(request)
@@ -308,26 +311,17 @@ def test_a_model_runs_once_for_an_answer_and_its_proof(sumcheck_compiled, mlp_re
     verify_proof(proof.file, system.verifier(sumcheck_compiled), system)
 
 
-def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request, sumcheck_mode):
+def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request):
     seen = []
     prove(
         sumcheck_system,
         ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT),
         lambda stage, share: seen.append((stage, share)),
     )
-    between = {
-        CLEAR: ["reducing its layers to its weights"],
-        COMMITTED: [
-            "committing to what it computes",
-            "looking its values up in their tables",
-            "reducing its layers to its weights",
-            "opening what it computes",
-        ],
-    }
     assert [stage for stage, _ in seen] == [
         "loading keys",
         "running the quantised model",
-        *between[sumcheck_mode],
+        "reducing its layers to its weights",
         "opening the weights",
         "verifying",
         "done",
@@ -335,12 +329,10 @@ def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_reque
     assert [share for _, share in seen] == sorted(share for _, share in seen)
 
 
-@pytest.mark.parametrize("phase", range(5))
-def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
-    sumcheck_compiled, mlp_request, sumcheck_mode, phase
-):
+@pytest.mark.parametrize("phase", range(3))
+def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(sumcheck_compiled, mlp_request, phase):
     """Each phase asks; the next one does not begin."""
-    count = {CLEAR: 2, COMMITTED: 5}[sumcheck_mode]
+    count = 2
     loaded = load(sumcheck_compiled)
     inputs = flat_inputs(loaded.settings, _inputs(mlp_request))
     asked = []

@@ -12,6 +12,7 @@ from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, Requ
 from inferproof.protocol.opening_budget import Budget, Range
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import encode_bundle
+from inferproof.services.models import registry as registry_room
 from inferproof.services.models.submission import (
     build_submission,
     read_submission,
@@ -255,3 +256,62 @@ async def test_a_copy_that_only_waits_keeps_nobody_out(services: Services) -> No
     await gateway.submit_model(*submission(SigningKey(b"\x0b" * 32), id="squatter"))
     await gateway.submit_model(*submission(version="1.1.0"))
     assert (await gateway.approve("sample@1.1.0")).status is ModelStatus.ACTIVE
+
+
+ENDED = (
+    "the verifying key is of mode committed, which has ended, because the weights follow from a "
+    "few of its proofs: no release verifies them, and the last builds that do are those of "
+    "0.1.0.dev0 from before 2026-11-25; compile the model again"
+)
+
+
+def of_mode(code: int, model: str) -> tuple[bytes, bytes]:
+    """The submission of a model of sumcheck whose key names this mode."""
+    key = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([code, 1]) + bytes(36)
+    bundle = named_bundle(system="sumcheck", version="1", verifying_key=key)
+    proof = {"system": "sumcheck"}
+    return submission(id=model, proof=proof, bundle=encode_bundle(bundle))
+
+
+async def test_models_of_a_mode_that_has_ended_are_taken_no_more(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, models = services.gateway, services.stores.models
+    document, signature = of_mode(2, "old")
+    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+        await gateway.submit_model(document, signature)
+    with pytest.raises(NotFound):
+        await gateway.model("old")
+    # As a build of before has kept it.
+    with monkeypatch.context() as before:
+        before.setattr(registry_room, "_check_mode", lambda _bundle: None)
+        await gateway.submit_model(document, signature)
+    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+        await gateway.approve("old@1.0.0")
+    assert (await gateway.model("old")).status is ModelStatus.PENDING
+    await gateway.submit_model(*of_mode(1, "clear"))
+    for name in ("old@1.0.0", "clear@1.0.0"):
+        await models.set_status(name, ModelStatus.ACTIVE, now=1)
+
+    assert await gateway._registry.suspend_ended() == ["old@1.0.0"]
+    assert (await gateway.model("old")).status is ModelStatus.SUSPENDED
+    for name in ("clear", "sample"):
+        assert (await gateway.model(name)).status is ModelStatus.ACTIVE
+    # Once more there is nothing to do.
+    assert await gateway._registry.suspend_ended() == []
+
+
+async def test_all_models_of_a_mode_that_has_ended_are_found(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are beyond the first page of a list."""
+    names = [f"old-{number}" for number in range(3)]
+    monkeypatch.setattr(registry_room, "_PAGE", 2)
+    with monkeypatch.context() as before:
+        before.setattr(registry_room, "_check_mode", lambda _bundle: None)
+        for name in names:
+            await services.gateway.submit_model(*of_mode(2, name))
+    for name in names:
+        await services.stores.models.set_status(f"{name}@1.0.0", ModelStatus.ACTIVE, now=1)
+    suspended = await services.gateway._registry.suspend_ended()
+    assert sorted(suspended) == [f"{name}@1.0.0" for name in names]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from service_parts import Services, World, build, nonce, pay, running
+from service_parts import PRICE, Services, World, build, nonce, pay, running
 from waiting import until
 
 from inferproof.errors import (
+    ArtifactRejected,
     Conflict,
     InputRejected,
     NotFound,
@@ -23,6 +24,7 @@ from inferproof.services.worker.service import WorkerSettings
 from inferproof.storage.ports.jobs import Job
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import PAYER
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -108,6 +110,22 @@ async def test_fault_of_ours_is_tried_again_and_then_refunded(
     assert "ZeroDivisionError" in caplog.text
     await services.settler.settle_once()
     assert (await read(services, job_id)).state is JobState.REFUNDED
+
+
+async def test_a_job_of_a_mode_that_has_ended_is_refunded_once(services: Services) -> None:
+    """It was paid before its model was suspended; whoever opens the compiled model is refused."""
+    job_id = await queued(services)
+    services.world.system.faults = [ArtifactRejected(Reason.MODE_ENDED)] * 3
+    await services.gateway.suspend("sample@1.0.0")
+    for _ in range(3):
+        await services.worker.work_once()
+    job = await read(services, job_id)
+    assert (job.state, job.failure is not None) == (JobState.FAILED, True)
+    paid = services.world.ledger.balances[PAYER.address]
+    for _ in range(3):
+        await services.settler.settle_once()
+    assert (await read(services, job_id)).state is JobState.REFUNDED
+    assert services.world.ledger.balances[PAYER.address] == paid + PRICE
 
 
 @pytest.mark.parametrize("what", ["job", "model", "provider"])

@@ -315,7 +315,7 @@ fn openings(
 
 #[test]
 fn the_librarys_verifier_accepts_what_this_prover_sends() {
-    for profile in Profile::COMMITTED {
+    for profile in Profile::NAMED_PRIVATE {
         for (variables, claims) in [(13, 1), (15, 4), (16, 2), (18, 3)] {
             let plain = Plain::new(variables, claims, profile);
             assert!(plain.accepted_there(), "{variables} {profile:?}");

@@ -11,12 +11,16 @@ use super::model::Model;
 use super::proving_key::{Run, SYSTEM};
 use super::slots::Slots;
 use super::{Opening, prove};
-use crate::committed::Witness;
 use crate::error::ProveError;
+use crate::relations::Witness;
+#[cfg(feature = "audit")]
+use crate::relations::{Argued, argue};
 #[cfg(feature = "audit")]
 use crate::session::Alter;
 use crate::session::{Session, Watch};
 use claim_reduction::Visibility;
+#[cfg(feature = "audit")]
+use commitment::Root;
 #[cfg(feature = "audit")]
 use graph::Values;
 #[cfg(feature = "audit")]
@@ -269,6 +273,11 @@ impl Epoch {
         self
     }
 
+    /// The weights and parameters that the epoch is of.
+    pub fn values(&self) -> Values<'_> {
+        self.model.values()
+    }
+
     /// Executes the graph, with the weights that the epoch is of.
     pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
         if self.is_private() {
@@ -285,6 +294,30 @@ impl Epoch {
     /// Forgets which slots were used.
     pub fn recount(&self) {
         self.slots.forget();
+    }
+
+    /// Lookups and reduction about a witness that a test has corrupted, on a transcript that it has prepared, with
+    /// what stands for the root of its columns; what the reduction sends is altered too. Nothing is committed to.
+    pub fn argue(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        transcript: &mut Transcript,
+        alter: Alter<'_>,
+    ) -> Result<(Root, Argued), ProveError> {
+        let mut session = Session {
+            inputs,
+            statement,
+            watch: &mut |_| true,
+            transcript,
+            alter: Some(alter),
+        };
+        let subject = self.model.key.under(self.commitment.digest());
+        let relations = self.model.proofs(self.commitment.kind())?.relations();
+        let (root, weights) = (masks::of_witness(witness), self.model.weights());
+        let argued = argue(&subject, relations, weights, witness, &root, &mut session)?;
+        Ok((root, argued))
     }
 
     /// Proves a witness that a test has corrupted, with all that hides drawn from `seed`, on a transcript

@@ -1,6 +1,6 @@
 //! Where all that hides comes from.
 
-use crate::committed::Witness;
+use crate::relations::Witness;
 use graph::Values;
 use hiding::{Context, NoEntropy, Randomness, Secret};
 use p3_field::PrimeField32;

@@ -4,8 +4,7 @@
 //! proof = (links, root of the columns, padded elements of lookups and reduction, relation proof, hiding opening)
 //! ```
 //!
-//! The ordinary prover of the committed mode runs under one-time pads, which are cells of the committed
-//! columns. What it has sent is replayed as a verifier reads it, into equations in pads; these are proven,
+//! Lookups and reduction run under one-time pads, which are cells of the committed columns. What it has sent is replayed as a verifier reads it, into equations in pads; these are proven,
 //! and what is left of them is opened with all claims on columns and weights at once.
 //!
 //! | module | what it holds |
@@ -40,15 +39,15 @@ pub use link::Lie;
 pub use model::Beyond;
 pub use proving_key::{ProvingKey, Run};
 
-use crate::committed::{Witness, argue, padded};
 use crate::error::ProveError;
+use crate::relations::{Witness, argue, padded};
 use crate::session::{Phase, Session};
 use hiding::{Committed, Randomness};
 use key::{Kind, Public};
 use model::Model;
 use transcript::Base;
-use verifier::committed::record;
 use verifier::private::{Commitment, Link, Proof, claim};
+use verifier::relations::record;
 
 /// What a proof opens beside its witness.
 struct Opening<'a> {

@@ -2,8 +2,8 @@
 
 use super::masks;
 use super::proving_key::Run;
-use crate::committed::{self, Witness};
 use crate::error::ProveError;
+use crate::relations::{self, Witness};
 use executor::Tensors;
 use graph::Values;
 use hiding::{Committed, Randomness};
@@ -60,11 +60,11 @@ impl Model {
                 parameters: &elements,
             };
             executor::execute_with(graph, &values, inputs, &mut tensors)?;
-            return committed::witness(graph, part.proofs().relations(), tensors);
+            return relations::witness(graph, part.proofs().relations(), tensors);
         }
         let (graph, proofs) = (self.key.graph(), self.proofs(kind)?);
         executor::execute_with(graph, &self.values(), inputs, &mut tensors)?;
-        committed::witness(graph, proofs.relations(), tensors)
+        relations::witness(graph, proofs.relations(), tensors)
     }
 
     /// The elements of the matrices and parameters of a part of the ranges.

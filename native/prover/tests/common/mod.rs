@@ -3,7 +3,7 @@
 
 use commitment::Profile;
 use graph::{Constant, Conv, Graph, Input, Node, Op, Parts, Weight};
-use key::{Mode, VerifyingKey};
+use key::VerifyingKey;
 use prover::ProvingKey;
 
 pub const STATEMENT: [u8; 32] = [7; 32];
@@ -210,10 +210,10 @@ pub fn views(tensors: &[Vec<i32>]) -> Vec<&[i32]> {
 
 pub fn key(graph: Graph, profile: Profile) -> ProvingKey {
     let weights = weights(&graph, 1);
-    ProvingKey::new(Mode::Clear, graph, &weights, profile).unwrap()
+    ProvingKey::new(graph, &weights, profile).unwrap()
 }
 
 /// A key without a commitment.
 pub fn bare_key(graph: Graph, profile: Profile) -> Result<VerifyingKey, key::KeyError> {
-    VerifyingKey::new(Mode::Clear, graph, profile)
+    VerifyingKey::new(graph, profile)
 }

@@ -10,8 +10,8 @@ use commitment::Profile;
 use graph::{Graph, Op, Values, elements};
 use hiding::{Context, NoEntropy, Randomness, Secret};
 use key::{Kind, Openings, PrivateKey, Proofs, Public};
-use prover::committed::Witness;
 use prover::private::{Epoch, Inputs, Lie, ProvingKey};
+use prover::relations::Witness;
 use transcript::{Extension, Transcript};
 use verifier::Rejection;
 use verifier::private::{Known, Proof};
@@ -23,7 +23,7 @@ pub const OPENINGS: Openings = Openings {
     proofs: 2,
 };
 
-/// All that the committed mode is tested on: every operation, with and without lookups; and parameters.
+/// Every operation, with and without lookups; and parameters.
 pub fn graphs() -> [(&'static str, Graph); 10] {
     [
         ("clamps", clamps(-40, 90)),
@@ -105,8 +105,17 @@ pub fn drawn_parameters(graph: &Graph, seed: u64) -> Vec<i32> {
 }
 
 pub fn case(graph: Graph, profile: Profile) -> Case {
-    let parameters = drawn_parameters(&graph, 77);
-    case_with(graph, &parameters, profile)
+    case_seeded(graph, profile, 77)
+}
+
+/// The case of a graph with weights, parameters and inputs of this seed.
+pub fn case_seeded(graph: Graph, profile: Profile, seed: u64) -> Case {
+    let (weights, inputs) = drawn(&graph, seed);
+    let values = Values {
+        weights: &weights,
+        parameters: &drawn_parameters(&graph, seed),
+    };
+    case_of(graph, &values, inputs, profile)
 }
 
 /// The case of a graph with these parameters.
@@ -116,9 +125,23 @@ pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
         weights: &weights,
         parameters,
     };
-    let (prover, _) = ProvingKey::with_openings(graph, &values, profile, OPENINGS).unwrap();
+    case_of(graph, &values, inputs, profile)
+}
+
+/// The case of a graph with these weights, parameters and inputs.
+pub fn case_of(graph: Graph, values: &Values<'_>, inputs: Vec<Vec<i32>>, profile: Profile) -> Case {
+    let (prover, _) = ProvingKey::with_openings(graph, values, profile, OPENINGS).unwrap();
     let epoch = prover.begin_lying(Kind::Proofs, 0, &Randomness::new, Lie::default());
     Case::new(prover, epoch.unwrap(), inputs)
+}
+
+/// The case of a graph whose weights are zeros, so that its results are its biases, with these inputs.
+pub fn biased(graph: Graph, inputs: Vec<Vec<i32>>) -> Case {
+    let values = Values {
+        weights: &vec![0; graph.weight_bytes()],
+        parameters: &[],
+    };
+    case_of(graph, &values, inputs, Profile::Default)
 }
 
 /// What masks are drawn from: `seed`.

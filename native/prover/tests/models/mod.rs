@@ -4,79 +4,11 @@
 #[path = "../../../claim_reduction/tests/common/graphs.rs"]
 pub mod graphs;
 
-use commitment::Profile;
-use graph::{Graph, Op, elements};
-use graphs::{Builder, Random, clamps, random_graph};
-use key::{Committed, Mode, Public, VerifyingKey};
-use prover::ProvingKey;
+use graph::{Graph, Op};
+use graphs::{Builder, random_graph};
 use std::fmt::Write;
-use verifier::Rejection;
-use verifier::committed::Proof;
 
 pub const STATEMENT: [u8; 32] = [7; 32];
-
-/// A model with weights and inputs.
-pub struct Case {
-    pub prover: ProvingKey,
-    pub inputs: Vec<Vec<i32>>,
-}
-
-impl Case {
-    pub fn new(graph: Graph, profile: Profile, seed: u64) -> Self {
-        let mut random = Random(seed);
-        let weights = random.numbers(graph.weight_bytes(), -128, 127);
-        let weights: Vec<i8> = weights.into_iter().map(|weight| weight as i8).collect();
-        let inputs = graph.inputs.iter();
-        let inputs = inputs
-            .map(|input| random.numbers(elements(&input.shape), input.lo.into(), input.hi.into()))
-            .collect();
-        Self {
-            prover: ProvingKey::new(Mode::Committed, graph, &weights, profile).unwrap(),
-            inputs,
-        }
-    }
-
-    pub fn key(&self) -> &VerifyingKey {
-        self.prover.verifying_key()
-    }
-
-    /// What the mode derives of the graph.
-    pub fn derived(&self) -> &Committed {
-        self.key().committed().unwrap()
-    }
-
-    pub fn encode(&self, proof: &Proof) -> Vec<u8> {
-        proof.encode(self.key(), self.derived())
-    }
-
-    pub fn decode(&self, proof: &[u8]) -> Proof {
-        Proof::decode(self.key(), self.derived(), proof).unwrap()
-    }
-
-    /// Outputs and proof.
-    pub fn prove(&self) -> (Vec<Vec<i32>>, Vec<u8>) {
-        let views = views(&self.inputs);
-        self.prover.prove(&views, STATEMENT, &mut |_| true).unwrap()
-    }
-
-    pub fn verify(&self, outputs: &[Vec<i32>], proof: &[u8]) -> Result<(), Rejection> {
-        self.verify_with(self.key(), outputs, proof)
-    }
-
-    pub fn verify_with(
-        &self,
-        key: &VerifyingKey,
-        outputs: &[Vec<i32>],
-        proof: &[u8],
-    ) -> Result<(), Rejection> {
-        let public = Public {
-            inputs: &views(&self.inputs),
-            outputs: &views(outputs),
-            statement: STATEMENT,
-        };
-        verifier::verify(key, &public, proof)
-    }
-}
 
 pub fn views(tensors: &[Vec<i32>]) -> Vec<&[i32]> {
     tensors.iter().map(Vec::as_slice).collect()
@@ -113,7 +45,7 @@ pub fn wide() -> Graph {
     b.finish(&[most, above, below, one, of_small])
 }
 
-/// Every operation that the mode covers, in all forms of a view.
+/// Most operations, in all forms of a view.
 pub fn everything() -> Graph {
     let mut b = Builder::new(8);
     let x = b.input(&[1, 4, 6, 5], -100, 90);
@@ -306,30 +238,6 @@ pub fn dense(widths: &[usize]) -> Graph {
     b.finish(&[x])
 }
 
-/// Name, graph and profile of each vector.
-pub fn vectors() -> Vec<(&'static str, Graph, Profile)> {
-    vec![
-        (
-            "clamps-conservative",
-            clamps(-40, 90),
-            Profile::Conservative,
-        ),
-        ("choices-default", choices(), Profile::Default),
-        ("everything-default", everything(), Profile::Default),
-        ("exact-default", exact(), Profile::Default),
-        ("held-default", held(), Profile::Default),
-        ("integers-default", integers(), Profile::Default),
-        ("linear-default", linear(), Profile::Default),
-        ("vision-default", vision(), Profile::Default),
-        ("wide-default", wide(), Profile::Default),
-    ]
-}
-
-/// The vector's case.
-pub fn case(graph: Graph, profile: Profile) -> Case {
-    Case::new(graph, profile, 77)
-}
-
 /// A random graph with weights.
 pub fn random(seed: u64) -> Option<Graph> {
     let graph = random_graph(seed);
@@ -337,11 +245,6 @@ pub fn random(seed: u64) -> Option<Graph> {
 }
 
 /// What a vector says, as JSON.
-pub fn json(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
-    told(&case.key().encode(), &case.inputs, outputs, proof)
-}
-
-/// The same of a key of any mode.
 pub fn told(key: &[u8], inputs: &[Vec<i32>], outputs: &[Vec<i32>], proof: &[u8]) -> String {
     format!(
         "{{\n\"key\": \"{}\",\n\"statement\": \"{}\",\n\"inputs\": {inputs:?},\n\"outputs\": {outputs:?},\n\

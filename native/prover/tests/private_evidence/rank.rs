@@ -23,7 +23,7 @@ use crate::statistics::Kind;
 use commitment::Profile;
 use hiding::{Space, with_queries};
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
-use prover::committed::Witness;
+use prover::relations::Witness;
 use serde_json::json;
 use std::collections::BTreeMap;
 use transcript::{Base, DEGREE, Extension};

@@ -4,7 +4,6 @@
 //! that hides is drawn from the number of the sample, by the stream that proofs draw from too, so that a run can
 //! be made again; and a kind of mask can be left out, which no build that is shipped can do.
 
-use crate::liar::honest;
 use crate::models::graphs::{Builder, Random};
 use crate::models::{STATEMENT, views};
 use claim_reduction::Visibility;
@@ -13,8 +12,8 @@ use graph::{Graph, Values, elements};
 use hiding::{Context, Drawing, Randomness};
 use key::{Openings, PrivateKey, Public, WEIGHTS};
 use p3_field::PrimeCharacteristicRing;
-use prover::committed::Witness;
 use prover::private::Epoch;
+use prover::relations::Witness;
 use transcript::{Base, DEGREE, Extension, Transcript};
 use verifier::private::{Commitment, Proof};
 
@@ -116,7 +115,7 @@ impl Made {
             &self.proof,
             transcript,
         );
-        crate::liar::code(verdict)
+        verdict.map_or_else(|rejection| rejection.code(), |()| "")
     }
 }
 
@@ -299,7 +298,7 @@ impl Model {
                 &witness,
                 fresh,
                 transcript,
-                &mut honest,
+                &mut |_, _| (),
             )
             .unwrap();
         let (_, value) = epoch.commitment().binding(epoch.private_key()).unwrap();

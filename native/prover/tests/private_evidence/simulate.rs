@@ -20,8 +20,8 @@ use hiding::{Randomness, Simulated};
 use key::{Kind, PrivateKey, Public, WEIGHTS};
 use relation::Form;
 use transcript::{Extension, Transcript};
-use verifier::committed::{Recorded, record};
 use verifier::private::{Commitment, Link, Proof, link};
+use verifier::relations::{Recorded, record};
 
 /// What the simulator is given.
 pub struct Known {

@@ -52,7 +52,7 @@ fn linked(made: &Made, transcript: &mut Transcript) -> bool {
 
 #[test]
 fn simulated_keys_links_and_proofs_of_every_operation_are_accepted_under_their_program() {
-    for profile in Profile::COMMITTED {
+    for profile in Profile::NAMED_PRIVATE {
         for (name, graph) in graphs() {
             let made = simulated(graph, profile);
             let oracle = |program| Oracle::programmed(program);

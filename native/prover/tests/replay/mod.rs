@@ -1,26 +1,23 @@
-//! The ordinary prover under pads, and a recorder of what it sent.
+//! Lookups and reduction under pads, and a recorder of what was sent.
 #![allow(dead_code)]
 
-use crate::liar::Alter;
-use crate::models::graphs::Random;
-use crate::models::{Case, STATEMENT, views};
+use crate::hidden::Case;
+use crate::liar::{Alter, columns, matrices};
+use crate::models::{STATEMENT, views};
 use commitment::Root;
 use commitment::columns::evaluate;
 use key::Public;
-use p3_field::PrimeCharacteristicRing;
-use prover::committed::Witness;
+use prover::relations::Witness;
 use relation::{Equations, Form, Functional, Shape, prove, verify};
-use sumcheck::{dot, equality};
-use transcript::{Base, Extension, Transcript};
+use transcript::{Extension, Transcript};
 use verifier::Rejection;
-use verifier::committed::{Recorded, record};
+use verifier::relations::{Recorded, record};
 
 /// A proof under pads, replayed.
 pub struct Replayed {
     pub recorded: Recorded,
     pub pads: Vec<Extension>,
     witness: Witness,
-    weights: Vec<i8>,
     pub sent: usize,
     /// What was sent, behind the root of the columns.
     padded: Vec<Extension>,
@@ -30,33 +27,29 @@ pub struct Replayed {
 /// Proves a corrupted witness under pads, altering what the reduction sends, and replays what was sent.
 pub fn replay(case: &Case, corrupt: impl Fn(&mut Witness), alter: Alter<'_>) -> Replayed {
     let inputs = views(&case.inputs);
-    let mut witness = case.prover.witness(&inputs).unwrap().unwrap();
+    let mut witness = case.epoch.witness(&inputs).unwrap();
     corrupt(&mut witness);
     let mut random = Transcript::new();
     random.absorb(transcript::Site::Statement, b"pads");
-    let sent = case.derived().sent();
+    let sent = case.proofs().relations().sent();
     let mut pads = random.point(sent);
     let mut transcript = Transcript::new();
     transcript.pad(&pads);
-    let proof = case
-        .prover
-        .prove_witness(&inputs, STATEMENT, &witness, &mut transcript, alter)
-        .unwrap()
-        .unwrap();
+    let argued = case
+        .epoch
+        .argue(&inputs, STATEMENT, &witness, &mut transcript, alter);
+    let (root, _) = argued.unwrap();
     let padded = transcript.padded().unwrap();
     assert_eq!(padded.len(), sent);
-    let recorded = read(case, &witness, &proof.witness, &padded).unwrap();
+    let recorded = read(case, &witness, &root, &padded).unwrap();
     pads.extend(random.point(Shape::new(recorded.equations.factors()).spares()));
-    let graph = case.key().graph();
-    let weights = Random(77).numbers(graph.weight_bytes(), -128, 127);
     Replayed {
         recorded,
         pads,
         witness,
-        weights: weights.into_iter().map(|weight| weight as i8).collect(),
         sent,
         padded,
-        root: proof.witness,
+        root,
     }
 }
 
@@ -72,14 +65,9 @@ fn read(
         statement: STATEMENT,
     };
     let transcript = &mut Transcript::new();
-    record(
-        case.key(),
-        case.derived(),
-        &public,
-        root,
-        padded,
-        transcript,
-    )
+    let subject = case.key().under(case.epoch.commitment().digest());
+    let relations = case.proofs().relations();
+    record(&subject, relations, &public, root, padded, transcript)
 }
 
 impl Replayed {
@@ -93,36 +81,14 @@ impl Replayed {
 
     /// Forms of what is claimed of columns and matrices, each with its true value.
     pub fn claims(&self, case: &Case) -> Vec<(&Form, Extension)> {
-        let committed = &self.witness.columns.committed;
-        let counts = self.witness.multiplicities.iter();
-        let columns: Vec<Vec<Base>> = committed
-            .iter()
-            .cloned()
-            .chain(counts.map(|counts| {
-                let mut counts = counts.clone();
-                counts.resize(counts.len().max(256), Base::ZERO);
-                counts
-            }))
-            .collect();
+        let columns = columns(&self.witness);
         let columns = self.recorded.columns.iter().map(|claim| {
             let value = evaluate(&columns[claim.column], &claim.point);
             (&claim.value, value)
         });
-        let mut first = 0;
-        let matrices = self
-            .recorded
-            .matrices
-            .iter()
-            .zip(&case.key().graph().weights);
-        let matrices = matrices.map(|(claim, weight)| {
-            let matrix = &self.weights[first..first + weight.size()];
-            first += weight.size();
-            let width = weight.cols;
-            let columns = equality(&claim.point.column, width);
-            let rows = equality(&claim.point.row, matrix.len() / width);
-            let combined = commitment::combine_rows(&rows, matrix, width);
-            (&claim.value, dot(&combined, &columns))
-        });
+        let matrices = matrices(case);
+        let matrices = self.recorded.matrices.iter().zip(&matrices);
+        let matrices = matrices.map(|(claim, matrix)| (&claim.value, matrix.at(&claim.point)));
         columns.chain(matrices).collect()
     }
 

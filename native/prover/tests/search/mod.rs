@@ -1,13 +1,13 @@
 //! Other hidden values than those of a prover, which satisfy all equations but one.
 #![allow(dead_code)]
 
-use crate::models::Case;
+use crate::hidden::Case;
 use crate::replay::Replayed;
 use p3_field::{Field, PrimeCharacteristicRing};
 use relation::Form;
 use sumcheck::add_scaled;
 use transcript::Extension;
-use verifier::committed::Recorded;
+use verifier::relations::Recorded;
 
 /// Rows of a matrix with right sides behind them, brought to reduced echelon form. Returns the pivots of the
 /// rows, as columns below `width`.

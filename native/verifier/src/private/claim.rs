@@ -14,8 +14,8 @@
 //! known value.
 
 use super::commitment::Commitment;
-use crate::committed::Recorded;
 use crate::rejection::Rejection;
+use crate::relations::Recorded;
 use hiding::{Claim, LinearForm};
 use key::PrivateKey;
 use p3_field::PrimeCharacteristicRing;

@@ -1,5 +1,5 @@
-//! The private mode: as the committed one, but what is sent is under one-time pads, and one opening shows
-//! one linear claim on columns, pads and weights together.
+//! The private mode: columns of the non-linear operations are committed to, lookups and reduction are sent under
+//! one-time pads, and one opening shows one linear claim on columns, pads and weights together.
 //!
 //! ```text
 //! proof = (links, root of the columns, padded elements of lookups and reduction, relation proof, hiding opening)
@@ -32,8 +32,8 @@ pub use link::Link;
 pub use proof::{PROOF_VERSION, Proof};
 pub use ranges::{decode_ranges, verify_ranges};
 
-use crate::committed::{check_outputs, check_public, record};
 use crate::rejection::Rejection;
+use crate::relations::{check_outputs, check_public, record};
 use ::commitment::Root;
 use claim_reduction::Visibility;
 use key::{Kind, PrivateKey, Proofs, Public};

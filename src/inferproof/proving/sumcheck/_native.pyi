@@ -53,9 +53,8 @@ def run_graph(
 ) -> list[npt.NDArray[np.int32]]:
     """The graph's outputs."""
 
-def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str, mode: str = "clear") -> bytes:
-    """The verifying key: mode (clear or committed), security profile, commitment to the weights,
-    graph."""
+def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str) -> bytes:
+    """The verifying key of mode clear: security profile, commitment to the weights, graph."""
 
 def security(graph: bytes, profile: str, mode: str = "clear") -> str:
     """The provable bits of proofs for this graph and each of their terms, as JSON."""
@@ -90,8 +89,7 @@ class Execution:
         """The proof of this run for a statement digest. The graph is not run again; a run is
         proven once.
 
-        `goes_on` is called with the name of each phase that begins; False cancels. In mode clear
-        they are reduce, open; in mode committed commit, look up, reduce, open witness, open.
+        `goes_on` is called with the name of each phase that begins, reduce and open; False cancels.
         """
 
 class PrivateKey:
@@ -247,7 +245,7 @@ class VerifyingKey:
         """As the function `graph_size`."""
 
     def mode(self) -> str:
-        """The mode that it names: clear, committed or private."""
+        """The mode that it names: clear or private."""
 
     def security(self, private_inputs: bool = False) -> str:
         """As the function `security`; of proofs of private inputs where it is asked for.

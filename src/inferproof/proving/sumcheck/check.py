@@ -22,6 +22,7 @@ from inferproof.errors import (
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
+from inferproof.proving.sumcheck.modes import refuse_ended
 from inferproof.proving.sumcheck.quantisation import Settings, decode_settings, quantise_inputs
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Setup, Visibility
@@ -55,9 +56,9 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
        outputs, statement digest
     4  the native verifier accepts the proof for these values under the bundle's key
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; ProofRejected
-    PROOF_OTHER_VERSION, PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE,
-    PROOF_INVALID; MissingPart MISSING_NATIVE.
+    Raises: ArtifactRejected MODE_ENDED, ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES;
+    ProofRejected PROOF_OTHER_VERSION, PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY,
+    PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart MISSING_NATIVE.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1
@@ -80,8 +81,9 @@ def read_facts(bundle: VerifierBundle) -> Facts:
     """What the bundle says, once it is known that checking a proof of it takes no more than
     seconds, and of a key of mode private that its weights are in their ranges.
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; MissingPart.
+    Raises: ArtifactRejected MODE_ENDED, ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; MissingPart.
     """
+    refuse_ended(bundle.verifying_key)
     parts = bundle.parts
     if parts.visibility is not Visibility.PUBLIC:
         raise settings_fault(f"the visibility is {parts.visibility}")

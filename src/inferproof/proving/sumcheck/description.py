@@ -4,7 +4,7 @@ from inferproof.protocol.proof_mode import assurance_in
 from inferproof.proving.base import Description
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.loaded import NAME
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.types.proof import Assurance
 
 _PROVEN = (
@@ -14,10 +14,8 @@ _PROVEN = (
 )
 _NOT_PROVEN = "That the quantised model is as good as the float model, or that the model is right."
 _OPEN = (
-    "The proof is not zero-knowledge: it shows the input, the graph without its weights, and in "
-    "mode clear, the default, what every layer with weights puts out, from which weights can be "
-    "inferred after enough proofs. Mode committed, which is experimental, shows less, and hides "
-    "nothing by a proof either."
+    "The proof is not zero-knowledge: it shows the input, the graph without its weights, and what "
+    "every layer with weights puts out, from which weights can be inferred after enough proofs."
 )
 _PADDED = (
     "The proof shows the input, the outputs, and what the key says: the graph with its shapes, "
@@ -33,8 +31,6 @@ _UNTRIED = (
 _SHOWS = {
     CLEAR: "the input, the outputs, and what every layer with weights puts out, from which the "
     "weights follow after enough proofs; it hides nothing",
-    COMMITTED: "the input, the outputs, and rows of codes of all else, from which the weights "
-    "follow after enough proofs; it hides nothing",
     PRIVATE: "the input, the outputs, and what the key says (inspect --privacy); weights and what "
     "is computed in between are under one-time pads",
 }

@@ -52,7 +52,7 @@ def make_key(
     """
     native = library()
     if mode != PRIVATE:
-        key = native.commit(graph, weights, profile, mode)
+        key = native.commit(graph, weights, profile)
         return MadeKey(key, native.ProvingKey(key, weights))
     key, secret, private = native.commit_private(graph, weights, parameters, profile)
     kept = KeptKey(Digest(private.name()), private.openings(), secret)

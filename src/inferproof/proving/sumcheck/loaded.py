@@ -15,7 +15,7 @@ from inferproof.proving.openings import Openings, OpeningsAt
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE, mode_of
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import (
     PRIVATE_KEY,
     KeptKey,
@@ -33,7 +33,7 @@ WEIGHTS = "weights.bin"
 """The int8 matrices one after another, row by row."""
 PARAMETERS = "parameters.bin"
 """In mode private: the other tensors that keys do not show, one after another, as int32."""
-BYTES_PER_WEIGHT = {CLEAR: 40, COMMITTED: 80, PRIVATE: 120}
+BYTES_PER_WEIGHT = {CLEAR: 40, PRIVATE: 120}
 """What a loaded key takes for each weight at most: its commitment at the lowest rate."""
 BYTES_PER_KEY = 2**20
 BYTES_PER_PRIVATE_KEY = 400 * 2**20

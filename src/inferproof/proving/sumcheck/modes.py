@@ -1,13 +1,12 @@
 """The modes of proof system sumcheck, which a verifying key names."""
 
 from inferproof.errors import ArtifactRejected, Reason
-from inferproof.protocol.proof_mode import CLEAR, COMMITTED, PRIVATE, mode_in
+from inferproof.protocol.proof_mode import CLEAR, PRIVATE, is_ended, mode_in
 
-__all__ = ["CLEAR", "COMMITTED", "MODES", "PRIVATE", "PROFILES", "mode_of"]
+__all__ = ["CLEAR", "MODES", "PRIVATE", "PROFILES", "mode_of", "refuse_ended"]
 
 PROFILES = {
     CLEAR: ("default", "conservative", "small"),
-    COMMITTED: ("default", "conservative"),
     PRIVATE: ("default", "conservative"),
 }
 """What soundness rests on: list decoding up to the Johnson bound, or unique decoding; and the first
@@ -16,8 +15,18 @@ MODES = tuple(PROFILES)
 
 
 def mode_of(verifying_key: bytes) -> str:
-    """The mode of a key. Raises: ArtifactRejected ARTIFACT_SETTINGS."""
+    """The mode of a key. Raises: ArtifactRejected MODE_ENDED, ARTIFACT_SETTINGS."""
+    refuse_ended(verifying_key)
     mode = mode_in(verifying_key)
     if mode is None:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="the verifying key names no mode")
     return mode
+
+
+def refuse_ended(verifying_key: bytes) -> None:
+    """Returns where the key is not of the mode that has ended.
+
+    Raises: ArtifactRejected MODE_ENDED.
+    """
+    if is_ended(verifying_key):
+        raise ArtifactRejected(Reason.MODE_ENDED)

@@ -43,7 +43,6 @@ _STAGES = {
     "look up": (0.2, "looking its values up in their tables"),
     "relate": (0.4, "relating what is under the pads"),
     "reduce": (0.3, "reducing its layers to its weights"),
-    "open witness": (0.45, "opening what it computes"),
     "open": (0.5, "opening the weights"),
 }
 """The share that is done when a phase begins, and what it does."""

@@ -9,15 +9,12 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.library import graph_rejection
 from inferproof.proving.sumcheck.loaded import NAME
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.modes import COMMITTED, PRIVATE
+from inferproof.proving.sumcheck.modes import PRIVATE
 
 _UNSUPPORTED, _UNREAD = "KEY_UNSUPPORTED", "KEY_UNREAD"
-_TOO_MUCH = {
-    COMMITTED: ("KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS"),
-    # Half of its vector of weights is uniform, and results lie in one like it.
-    PRIVATE: ("KEY_WORK", "KEY_LOOKUPS", "KEY_COMMITMENT", "KEY_OPENINGS", "KEY_RANGES"),
-}
-"""Why modes that hide results find a graph too large that clear takes."""
+_TOO_MUCH = ("KEY_WORK", "KEY_LOOKUPS", "KEY_COMMITMENT", "KEY_OPENINGS", "KEY_RANGES")
+"""Why mode private finds a graph too large that clear takes: half of its vector of weights is
+uniform, and results lie in one like it."""
 
 
 def refusal(
@@ -31,7 +28,7 @@ def refusal(
     refused = graph_rejection(error)
     if refused is not None:
         return refused
-    of_mode = (*_TOO_MUCH[mode], _UNSUPPORTED, _UNREAD) if mode in _TOO_MUCH else ()
+    of_mode = (*_TOO_MUCH, _UNSUPPORTED, _UNREAD) if mode == PRIVATE else ()
     if code not in of_mode:
         return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
     why = _with_node(error, graph, {step.index: step for step in steps})

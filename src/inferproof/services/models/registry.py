@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejected
 from inferproof.models.card import CURRENCY_DECIMALS
+from inferproof.protocol.proof_mode import SYSTEM, is_ended
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import Estimate, OpeningCounter
 from inferproof.services.base import Clock, Systems
 from inferproof.services.models.catalog import Catalog
@@ -19,10 +22,14 @@ from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.models import (
     ModelEstimate,
     ModelFilter,
+    ModelOrder,
     ModelRecord,
     ModelStatus,
     ModelStore,
 )
+
+_PAGE = 100
+"""Models that are looked at in one list."""
 
 
 class Registry:
@@ -60,6 +67,7 @@ class Registry:
     async def submit(self, document: bytes, signature: bytes) -> ModelView:
         submission = await asyncio.to_thread(read_submission, document)
         check_submission_signature(document, signature, submission.provider)
+        _check_mode(submission.bundle)
         self._check_currency(submission)
         card, now = submission.card, self._clock()
         known = await self._models.check_add(
@@ -94,6 +102,7 @@ class Registry:
         The currency is looked at again: the gateway's token may be another one by now.
         """
         registered = await self._catalog.find(name)
+        _check_mode(registered.submission.bundle)
         self._check_currency(registered.submission)
         record = registered.record
         await self._check_commitment(record)
@@ -144,6 +153,32 @@ class Registry:
         )
         self._catalog.changed()
         return model_view(self._catalog.read(changed), self._settings)
+
+    async def suspend_ended(self) -> Sequence[str]:
+        """The names of the active models whose mode has ended, which are suspended now.
+
+        Their paid jobs that wait fail when a worker takes them, and are refunded as failed ones
+        are. Doing it again, or in several processes at a time, changes nothing more.
+        """
+        suspended: list[str] = []
+        wanted = ModelFilter(proof_system=SYSTEM, order=ModelOrder.NEWEST, limit=_PAGE)
+        while found := await self._models.list(wanted):
+            read = [self._catalog.read(record) for record in found]
+            suspended += [each.record.name for each in read if _has_ended(each.submission.bundle)]
+            wanted = replace(wanted, offset=wanted.offset + len(found))
+        for name in suspended:
+            await self.suspend(name)
+        return suspended
+
+
+def _has_ended(bundle: VerifierBundle) -> bool:
+    """Whether no proof of the model is verified any more."""
+    return bundle.parts.proof_system == SYSTEM and is_ended(bundle.verifying_key)
+
+
+def _check_mode(bundle: VerifierBundle) -> None:
+    if _has_ended(bundle):
+        raise ArtifactRejected(Reason.MODE_ENDED)
 
 
 def _estimate(estimate: Estimate) -> ModelEstimate:
