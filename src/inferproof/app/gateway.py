@@ -155,6 +155,7 @@ def _gateway(
     limits: OrderLimits,
 ) -> GatewayService:
     stores, key, metrics, event_bus = core.stores, core.key, core.metrics, core.event_bus
+    private_inputs = PrivateInputs(core.systems, stores.openings)
     intake = Intake(
         jobs=stores.orders.jobs,
         ledger=stores.orders.ledger,
@@ -169,10 +170,10 @@ def _gateway(
         metrics=metrics,
         event_bus=event_bus,
         limits=limits,
-        private_inputs=PrivateInputs(core.systems, stores.openings),
+        private_inputs=private_inputs,
     )
     return GatewayService(
-        registry=open_registry(stores, core.systems, terms),
+        registry=open_registry(stores, core.systems, private_inputs, terms),
         intake=intake,
         jobs=stores.orders.jobs,
         catalog=stores.catalog,

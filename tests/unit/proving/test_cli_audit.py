@@ -94,7 +94,7 @@ def folder(tmp_path_factory):
     np.savez(place / "X.npz", x=calibration(1, 4))
     code, _ = run_json(
         *("compile", place / "m.onnx", "--calibration", place / "X.npz", "--bits", 12),
-        *("--out", place / "dir"),
+        *("--out", place / "dir", "--mode", "clear"),
     )
     assert code == 0
     code, told = run_json("model", "open", place / "dir", "--out", place / "opening.json")

@@ -15,8 +15,8 @@ _PROVEN = (
 _NOT_PROVEN = "That the quantised model is as good as the float model, or that the model is right."
 _OPEN = (
     "The proof is not zero-knowledge: it shows the input, the graph without its weights, and in "
-    "mode clear, the default, what every layer with weights puts out, from which weights can be "
-    "inferred after enough proofs. Mode committed, which is experimental, shows less, and hides "
+    "mode clear what every layer with weights puts out, from which weights can be inferred after "
+    "enough proofs. Mode committed, which is experimental, shows less, and hides "
     "nothing by a proof either."
 )
 _PADDED = (
