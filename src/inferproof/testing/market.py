@@ -88,8 +88,8 @@ class LocalChain:
     free ones. `cards` are sold in place of the zoo's models, each a card or the folder it lies in.
     `system` is the proof system in place of that of each card. With `for_contracts` every model is
     also compiled with ON_CHAIN, so that what it answers can be proven to a contract. `report` is
-    told of each stage with the share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
-    DEVNET_NOT_STARTED; MissingPart; ModelRejected.
+    told of each stage with the share of the whole that is done. Raises, on entering: Unavailable
+    DEVNET_FOLDER_BUSY, DEVNET_NOT_STARTED; MissingPart; ModelRejected.
     """
 
     def __init__(
@@ -178,16 +178,12 @@ class LocalChain:
             self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
         compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
-        if not self._usable(compiled):
+        if not _usable(compiled):
             shutil.rmtree(compiled, ignore_errors=True)
             compiled.parent.mkdir(parents=True, exist_ok=True)
             with local_system(card.proof.system, pool) as system:
                 compile_card(card, compiled, system, report)
         return compiled
-
-    def _usable(self, compiled: Path) -> bool:
-        """Whether a model lies there compiled that can be used again."""
-        return compiled.is_dir()
 
     def _card(self, path: Path) -> ModelCard:
         """The model's card, or a copy of it that names another proof system: the one that was
@@ -276,16 +272,6 @@ class Market(LocalChain):
         self.url = self._gateway.url
         self._report("ready", 1.0)
 
-    def _usable(self, compiled: Path) -> bool:
-        """Of a key that is counted also: whether this machine counts enough for one more market."""
-        if not compiled.is_dir() or not has_key(compiled):
-            return compiled.is_dir()
-        try:
-            budget = local_openings(compiled).budget(read_key(compiled).name)
-        except (ArtifactRejected, Conflict):
-            return False
-        return budget.left >= OPENINGS
-
     async def _sell(self, settings: Settings, listing: Listing) -> None:
         """Publishes a model. The order book gets a slice of its openings: the next market has
         another order book, and proves under the same key."""
@@ -303,6 +289,18 @@ class Market(LocalChain):
         shutil.rmtree(data, ignore_errors=True)
         given = info.settings(data) | {"port": self._port, "sync_wait_s": 120.0}
         return Settings.load(**(given | self._given))
+
+
+def _usable(compiled: Path) -> bool:
+    """Whether a model lies there compiled of which, where its key's openings are counted, this
+    machine counts enough for one more market."""
+    if not compiled.is_dir() or not has_key(compiled):
+        return compiled.is_dir()
+    try:
+        budget = local_openings(compiled).budget(read_key(compiled).name)
+    except (ArtifactRejected, Conflict):
+        return False
+    return budget.left >= OPENINGS
 
 
 @contextmanager
