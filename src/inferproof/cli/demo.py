@@ -344,3 +344,4 @@ def _table(bought: list[Bought]) -> None:
             item.gas,
         )
     print_table(table, err)
+    err.print("  [dim]a gateway's first proof of a private model also makes what it opens[/]")
