@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from inferproof.errors import InferproofError, MissingPart, Reason, RequestRejected
+from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.observability.faults import loggable
 from inferproof.protocol.input_opening import ATTEMPTS, attempts_name
 from inferproof.services.models.catalog import RegisteredModel
@@ -48,7 +48,7 @@ class PrivateInputs:
             return None
         try:
             return await self._refusal(model) is None
-        except MissingPart:
+        except InferproofError:  # no such system here, or a key that it refuses: an order is told
             return None
 
     async def _refusal(self, model: RegisteredModel) -> str | None:

@@ -20,7 +20,9 @@ from service_parts import (
 )
 
 from inferproof.errors import (
+    ArtifactRejected,
     Conflict,
+    InferproofError,
     InputRejected,
     MissingPart,
     NotFound,
@@ -245,10 +247,13 @@ async def test_a_system_without_private_inputs_takes_none(services: Services) ->
 
 
 class Missing:
-    """A proof system that is not installed."""
+    """Proof systems that are not here."""
+
+    def __init__(self, error: InferproofError) -> None:
+        self.error = error
 
     def __call__(self, _name: str) -> ProofChecker:
-        raise MissingPart(Reason.MISSING_NATIVE)
+        raise self.error
 
 
 async def test_buyers_are_told_whether_inputs_can_be_private(services: Services) -> None:
@@ -260,7 +265,12 @@ async def test_buyers_are_told_whether_inputs_can_be_private(services: Services)
     # Of what nobody approved a key is not read, and where the system is missing none can be.
     waiting = replace(model, record=replace(model.record, status=ModelStatus.PENDING))
     assert await asked.taken(waiting) is None
-    assert await PrivateInputs(Missing(), budgets).taken(model) is None
+    for error in (
+        MissingPart(Reason.MISSING_NATIVE),
+        NotFound(Reason.SYSTEM_UNKNOWN, name="sample", known="ezkl"),
+        ArtifactRejected(Reason.KEY_RANGES, why="it has no proof of them"),
+    ):
+        assert await PrivateInputs(Missing(error), budgets).taken(model) is None
 
 
 # -- attempts -----------------------------------------------------------------------------------
