@@ -247,7 +247,9 @@ def _check_submission(folder):
 def test_a_model_of_a_card_is_audited_by_its_card(tmp_path):
     (tmp_path / "card.toml").write_text(CARD)
     mlp(tmp_path / "m.onnx", 4, 6, 3)
-    code, told = run_json("provider", "compile", tmp_path, "--out", tmp_path / "dir")
+    code, told = run_json(
+        "provider", "compile", tmp_path, "--out", tmp_path / "dir", "--mode", "clear"
+    )
     assert code == 0, told
     run("model", "open", tmp_path / "dir", "--out", tmp_path / "opening.json")
     arguments = (

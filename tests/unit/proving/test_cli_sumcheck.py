@@ -150,6 +150,7 @@ def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):
     assert (code, report) == (1, {"reason": "SECURITY_NOT_ITEMISED", "message": message})
 
 
+@pytest.mark.parametrize("sumcheck_mode", [CLEAR], indirect=True)
 def test_without_the_option_the_mode_is_private(folder, tmp_path):
     given = ("compile", folder / "m.onnx", "--calibration", folder / "X.npz")
     assert run(*given, "--out", tmp_path / "out").exit_code == 0
