@@ -16,6 +16,7 @@ from bench.soak.buyers import Goods
 from bench.soak.plan import Kind
 from bench.soak.proxy import Proxy
 from bench.soak.transfers import Transfers
+from inferproof.app.openings import local_openings
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
@@ -200,7 +201,7 @@ def _by_ezkl(card: ModelCard, folder: Path) -> ModelCard:
 
 
 def _compile(folder: Path) -> None:
-    system = SumcheckSystem()
+    system = SumcheckSystem(openings=local_openings)
     try:
         compile_tiny(folder, "soak", system)
     finally:

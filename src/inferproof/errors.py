@@ -408,6 +408,10 @@ class Reason(Enum):
     )
     OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
+    PROFILE_UNSUPPORTED = (
+        "mode {mode} of proof system {system} has no security profile {name}; modes that have it: "
+        "{known}"
+    )
     MODE_UNKNOWN = "proof system {system} has no mode {name}; known are: {known}"
     MODE_UNSUPPORTED = (
         "proof system {system} cannot prove this model in mode {mode}: {why}; try mode clear"

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inferproof.cli.main import app
+from inferproof.proving.sumcheck.evidence import evidence_holds
 
 pytestmark = [pytest.mark.slow, pytest.mark.native]
 
@@ -21,10 +22,12 @@ def test_the_demonstration_proves_pays_checks_and_refuses(tmp_path: Path) -> Non
         "settled": "0.75 devUSDC",
         "verified_offline": 3,
         "verified_on_chain": 3,
+        "levels": ["zk-private" if evidence_holds() else "zk-integrity"] * 3,
         "tampered_rejected": "PROOF_INVALID",
         "replayed_rejected": "PAYMENT_REPLAYED",
     }
     shown = result.stderr
+    assert shown.count("mode private, profile default") == 1  # of the receipt shown in full
     assert shown.count("proven for the contract") == 3
     assert shown.count("contract accepts the proof") == 3
     assert len(list((tmp_path / "compiled").iterdir())) == 6

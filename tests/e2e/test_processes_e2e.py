@@ -21,6 +21,7 @@ from live_parts import settings_for
 from postgres_server import Databases
 from prometheus_client.parser import text_string_to_metric_families
 
+from inferproof.app.openings import local_openings
 from inferproof.app.publishing import install_model
 from inferproof.client import Client
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -115,7 +116,7 @@ def environment(devnet: DevnetInfo, tmp_path: Path, postgres: Databases) -> dict
     """The settings of a gateway that has a model."""
     more = {"database_url": postgres.fresh(), "sync_wait_s": 30.0, **WIDE}
     made = settings_for(devnet, tmp_path / "gateway", **more)
-    system = SumcheckSystem()
+    system = SumcheckSystem(openings=local_openings)
     try:
         compile_tiny(tmp_path / "model", "tiny", system)
     finally:

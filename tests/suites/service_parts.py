@@ -386,6 +386,7 @@ def build(world: World, stores: Stores) -> Services:
         blobs=blobs,
         artifacts=artifacts,
         systems=systems,
+        private_inputs=private_inputs,
         settings=settings,
         clock=world.clock,
     )

@@ -106,7 +106,17 @@ class ProofInfo(Wire):
     system_version: str = Field(examples=["23.0.5"])
     setup: str = Field(examples=["ceremony"])
     input_visibility: str = Field(examples=["public"])
-    assurance: str = Field(examples=["zk-integrity"])
+    mode: str | None = Field(
+        None,
+        description="What a proof shows of the run between input and output, where the proof "
+        "system has modes: private shows none of it, nor of the weights.",
+        examples=["private"],
+    )
+    private_inputs: bool | None = Field(
+        None,
+        description="Whether a proof can be about a private input; null where that is not known.",
+    )
+    assurance: str = Field(examples=["zk-private"])
     proven: str = Field(description="What a proof of this model proves, in one sentence.")
 
 
@@ -174,6 +184,9 @@ class QuoteInfo(Wire):
     signature: str
     gateway: str = Field(description="Who signed.", examples=[HEX20])
     text: str = Field(examples=["0.25 USDC for crypto-news-sentiment"])
+    proof: ProofInfo | None = Field(
+        None, description="Of the model's proofs, where a quote was asked for."
+    )
 
 
 class OutputTensor(Wire):

@@ -54,14 +54,7 @@ def model_info(view: ModelView) -> s.ModelInfo:
         price=amount(view.price),
         payee=view.payee.hex,
         revenue={"developer_bps": view.developer_bps, "platform_bps": view.platform_bps},
-        proof=s.ProofInfo(
-            system=view.proof_system,
-            system_version=view.proof_system_version,
-            setup=view.setup.value,
-            input_visibility=view.visibility.value,
-            assurance=view.assurance.value,
-            proven=view.proven,
-        ),
+        proof=proof_info(view),
         estimate=None
         if e is None
         else s.Estimate(
@@ -81,6 +74,19 @@ def model_info(view: ModelView) -> s.ModelInfo:
     )
 
 
+def proof_info(view: ModelView) -> s.ProofInfo:
+    return s.ProofInfo(
+        system=view.proof_system,
+        system_version=view.proof_system_version,
+        setup=view.setup.value,
+        input_visibility=view.visibility.value,
+        mode=view.mode,
+        private_inputs=view.private_inputs,
+        assurance=view.assurance.value,
+        proven=view.proven,
+    )
+
+
 def model_page(views: Sequence[ModelView], limit: int, offset: int) -> s.ModelPage:
     """A page; `views` holds one model more than `limit` when there is a next page."""
     more = len(views) > limit
@@ -92,8 +98,8 @@ def model_page(views: Sequence[ModelView], limit: int, offset: int) -> s.ModelPa
     )
 
 
-def quote_info(signed: SignedQuote, gateway: Address) -> s.QuoteInfo:
-    return s.QuoteInfo.model_validate(_quote(signed, gateway))
+def quote_info(signed: SignedQuote, view: ModelView, gateway: Address) -> s.QuoteInfo:
+    return s.QuoteInfo.model_validate({**_quote(signed, gateway), "proof": proof_info(view)})
 
 
 def _quote(signed: SignedQuote, gateway: Address) -> dict[str, object]:

@@ -86,7 +86,8 @@ async def build(
     async with AsyncExitStack() as stack:
         core = await open_core(settings, stack, more_systems, more_methods, watch)
         terms = gateway_terms(settings, core)
-        registry = open_registry(core.stores, core.systems, terms)
+        private_inputs = PrivateInputs(core.systems, core.stores.openings)
+        registry = open_registry(core.stores, core.systems, private_inputs, terms)
         for name in await registry.suspend_ended():
             log.warning("model %s is suspended: %s", name, Reason.MODE_ENDED.name)
         limiter = await _limiter(settings, stack)
@@ -95,6 +96,7 @@ async def build(
             core,
             Tools(open_checkers(core.systems, stack), open_preprocess(stack), payment_parts()),
             registry,
+            private_inputs,
             terms,
             limits,
         )
@@ -161,6 +163,7 @@ def _gateway(
     core: Core,
     tools: Tools,
     registry: Registry,
+    private_inputs: PrivateInputs,
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
@@ -179,7 +182,7 @@ def _gateway(
         metrics=metrics,
         event_bus=event_bus,
         limits=limits,
-        private_inputs=PrivateInputs(core.systems, stores.openings),
+        private_inputs=private_inputs,
     )
     return GatewayService(
         registry=registry,

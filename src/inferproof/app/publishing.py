@@ -22,6 +22,7 @@ from inferproof.services.base import Systems
 from inferproof.services.models.registry import Registry
 from inferproof.services.models.submission import build_submission
 from inferproof.services.orders.base import GatewaySettings, ModelView
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.settings import Settings
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.types.digest import Digest
@@ -51,7 +52,8 @@ async def install_model(
         systems = open_systems(settings, stores, stack, more_systems or {})
         made = await asyncio.to_thread(submissions, card_path, compiled, key)
         terms = GatewaySettings(asset=settings.asset, payee=key.address)
-        registry = open_registry(stores, systems, terms)
+        private_inputs = PrivateInputs(systems, stores.openings)
+        registry = open_registry(stores, systems, private_inputs, terms)
         views = []
         for each in made:
             view = await registry.submit(each.document, each.signature)
@@ -104,7 +106,9 @@ def _submission(variant: Variant, compiled: Path, key: SigningKey) -> SignedSubm
     return SignedSubmission(document, signature, bundle.commitment, compiled)
 
 
-def open_registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
+def open_registry(
+    stores: Stores, systems: Systems, private_inputs: PrivateInputs, terms: GatewaySettings
+) -> Registry:
     """The registry over these stores."""
     return Registry(
         models=stores.models,
@@ -112,6 +116,7 @@ def open_registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> R
         blobs=stores.blobs,
         artifacts=stores.artifacts,
         systems=systems,
+        private_inputs=private_inputs,
         settings=terms,
         clock=clock,
     )

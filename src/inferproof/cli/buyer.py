@@ -21,6 +21,7 @@ from inferproof.cli.console import (
 )
 from inferproof.cli.files import check_writable, read_file, read_key, write_file
 from inferproof.cli.gateway import ask, checked_url
+from inferproof.cli.verify import MinimumMode
 from inferproof.client import Answer, Client, Limits, MadeTransfer, Offer
 from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
 from inferproof.protocol.encoding import is_json_shallow, keccak256
@@ -144,6 +145,7 @@ def call(
     minimum_assurance: Annotated[
         Assurance, typer.Option(help="The least assurance to accept.")
     ] = Assurance.ZK_INTEGRITY,
+    minimum_mode: MinimumMode = None,
     transfer: Annotated[
         str | None,
         typer.Option(
@@ -185,7 +187,7 @@ def call(
                 url,
                 key=read_key(key_file),
                 limits=limits,
-                policy=Policy(minimum_assurance=minimum_assurance),
+                policy=Policy(minimum_assurance=minimum_assurance, minimum_mode=minimum_mode),
                 state=state,
                 dry_run=dry_run,
             ) as client,
@@ -268,7 +270,8 @@ def _json_or_text(text: str) -> Any:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """What an offer says, for people and programs. Units stand in the names."""
+    """What an offer says, for people and programs. Units stand in the names. Mode, assurance and
+    whether inputs can be private are told and not signed; a receipt shows them."""
     price = offer.quote.price
     return {
         "model": offer.quote.model_id,
@@ -278,6 +281,9 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "network": price.asset.network.caip2,
         "payee": offer.quote.payee.hex,
         "proof_system": offer.quote.proof_system,
+        "mode": offer.proof.mode,
+        "assurance": None if offer.proof.assurance is None else offer.proof.assurance.value,
+        "private_inputs": offer.proof.private_inputs,
         "prove_ms": offer.quote.prove_ms,
         "peak_bytes": offer.quote.peak_bytes,
         "proof_bytes": offer.quote.proof_bytes,
@@ -288,8 +294,12 @@ def offer_json(offer: Offer) -> dict[str, Any]:
     }
 
 
+_YES_NO = {True: "yes", False: "no"}
+
+
 def _listed(answer: dict[str, Any]) -> Table:
-    table = Table("model", "title", "takes", "answers", "price", "proof", box=None)
+    columns = ("model", "title", "takes", "answers", "price", "proof", "level", "private inputs")
+    table = Table(*columns, box=None)
     try:
         for item in answer["models"]:
             cells = (
@@ -298,7 +308,9 @@ def _listed(answer: dict[str, Any]) -> Table:
                 item["input"]["type"],
                 item["output"]["type"],
                 item["price"]["text"],
-                item["proof"]["system"],
+                " ".join(filter(None, (item["proof"]["system"], item["proof"].get("mode")))),
+                item["proof"]["assurance"],
+                _YES_NO.get(item["proof"].get("private_inputs"), ""),
             )
             table.add_row(*map(plain, cells))
     except (KeyError, TypeError):

@@ -16,6 +16,7 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.verifier import verify_on_chain
 from inferproof.cli.console import err, out, plain, print_json, print_table, progress
+from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.onchain import evm_call
 from inferproof.client import Answer, Client
 from inferproof.client.tools import installed_tools
@@ -51,6 +52,8 @@ class Bought:
     call_s: float
     verify_s: float
     system: str
+    shows: str
+    """What a proof of the model shows of a run."""
     gas: str
     for_contract: Proved | None
     """The second proof of the answer, where no contract verifies the first."""
@@ -90,11 +93,13 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         replayed = _replay(market, bought[0], bought[1])
     took = time.perf_counter() - began
     _table(bought)
+    levels = [item.answer.receipt_file.receipt.assurance.value for item in bought]
     totals = {
         "paid": len(bought),
         "settled": str(_sum(bought)),
         "verified_offline": len(bought),
         "verified_on_chain": len(bought),
+        "levels": levels,
         "tampered_rejected": tampered,
         "replayed_rejected": replayed,
         "seconds": round(took, 1),
@@ -108,6 +113,19 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         f"{totals['verified_on_chain']} on chain, 1 tampered proof rejected ({tampered}), "
         f"1 replayed payment rejected ({replayed}), {took:.1f} s"
     )
+    for said, titles in _shown(bought).items():
+        out.print(f"{plain(', '.join(titles))}: {plain(said)}")
+
+
+def _shown(bought: list[Bought]) -> dict[str, list[str]]:
+    """What each proof showed, by its receipt and by what its mode shows of a run, and the calls of
+    which that is so."""
+    shown: dict[str, list[str]] = {}
+    for item in bought:
+        receipt = item.answer.receipt_file.receipt
+        said = f"{receipt.assurance.value}. {receipt.proven} It shows {item.shows}."
+        shown.setdefault(said, []).append(item.title)
+    return shown
 
 
 def _buy_all(market: Market, folder: Path, pool: WorkerPool) -> list[Bought]:
@@ -168,6 +186,7 @@ def _buy(
         call_s=call_s,
         verify_s=verify_s,
         system=verified.bundle.parts.proof_system,
+        shows=shown_by_proofs(verified.bundle),
         gas=f"{gas:,}",
         for_contract=again,
     )
@@ -306,7 +325,7 @@ def _replay(market: Market, first: Bought, other: Bought) -> str:
 
 def _table(bought: list[Bought]) -> None:
     err.rule("what it took")
-    table = Table("model", "answer", "proof system", box=None)
+    table = Table("model", "answer", "proof system", "level", box=None)
     for name in ("paid", "call", "prove", "verify", "proof", f"{ON_CHAIN} again", "gas"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in bought:
@@ -315,6 +334,7 @@ def _table(bought: list[Bought]) -> None:
             plain(item.title),
             plain(item.answer.label),
             plain(item.system),
+            item.answer.receipt_file.receipt.assurance.value,
             plain(item.answer.receipt_file.receipt.payment.money),
             f"{item.call_s:.2f} s",
             _duration(item.answer.timings.get("prove", 0.0)),
@@ -324,3 +344,4 @@ def _table(bought: list[Bought]) -> None:
             item.gas,
         )
     print_table(table, err)
+    err.print("  [dim]a gateway's first proof of a private model also makes what it opens[/]")

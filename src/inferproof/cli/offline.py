@@ -54,10 +54,11 @@ from inferproof.types.proof import AskedVisibility, Visibility
 Mode = Annotated[
     str | None,
     typer.Option(
-        help="What a proof shows of the run between input and output (sumcheck): clear, the "
-        "default, shows the results of layers with weights; private shows these and the weights "
-        "under one-time pads, counts how often its key is opened, and says zk-private where there "
-        "is evidence for the build's own sources; it is new."
+        help="What a proof shows of the run between input and output (sumcheck): private, the "
+        "default, nothing: what is computed and the weights are under one-time pads, how often its "
+        "key is opened is counted, and receipts say zk-private where there is evidence for the "
+        "build's own sources; clear shows the results of layers with weights, for models that the "
+        "mode private refuses or takes long for."
     ),
 ]
 Bits = Annotated[
@@ -293,7 +294,7 @@ def prover_stdio(
     """Answers one request of specs/external-prover.md."""
     from inferproof.proving.stdio import main
 
-    raise typer.Exit(main(["--system", system, command]))
+    raise typer.Exit(main(["--system", system, command], local_openings))
 
 
 def _compile_json(done: CompileReport, folder: Path) -> dict[str, Any]:

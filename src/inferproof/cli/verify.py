@@ -38,6 +38,15 @@ def _known(names: Mapping[str, int]) -> Callable[[str | None], str | None]:
     return check
 
 
+MinimumMode = Annotated[
+    str | None,
+    typer.Option(
+        help="The least that proofs must hide of a run: clear or private.",
+        callback=_known(MODES),
+    ),
+]
+
+
 def verify(
     target: Annotated[
         Path,
@@ -87,13 +96,7 @@ def verify(
         list[str] | None,
         typer.Option(help="Digest of an SRS to trust; any other is refused. May be repeated."),
     ] = None,
-    minimum_mode: Annotated[
-        str | None,
-        typer.Option(
-            help="The least that proofs must hide of a run: clear or private.",
-            callback=_known(MODES),
-        ),
-    ] = None,
+    minimum_mode: MinimumMode = None,
     minimum_profile: Annotated[
         str | None,
         typer.Option(

@@ -7,6 +7,7 @@ from inferproof.protocol.input_opening import InputOpening
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Quote
+from inferproof.types.proof import UNTOLD, ToldProof
 from inferproof.types.receipt import ReceiptFile
 from inferproof.types.tensor import FixedTensor
 from inferproof.verify.receipt import Step
@@ -14,11 +15,15 @@ from inferproof.verify.receipt import Step
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A gateway's signed offer for one request. Nothing was paid or signed for it."""
+    """A gateway's signed offer for one request. Nothing was paid or signed for it.
+
+    `proof` is what it says of the proof that it will make, and is not signed: the receipt shows it.
+    """
 
     quote: Quote
     gateway: Address
     request: Digest
+    proof: ToldProof = UNTOLD
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,24 +23,26 @@ def check_offer(offer: Offer, policy: Policy, tools: Tools | None) -> None:
     """Returns when a receipt under this offer can pass the policy, and can be verified here.
 
     So that nobody pays first and is told afterwards. Raises: PolicyRejected POLICY_GATEWAY,
-    POLICY_MODEL, POLICY_NETWORK, POLICY_ASSURANCE; MissingPart, NotFound SYSTEM_UNKNOWN.
+    POLICY_MODEL, POLICY_NETWORK, POLICY_ASSURANCE, POLICY_SECURITY; MissingPart, NotFound
+    SYSTEM_UNKNOWN.
     """
     quote = offer.quote
     if policy.gateways is not None and offer.gateway not in policy.gateways:
         raise PolicyRejected(Reason.POLICY_GATEWAY, gateway=offer.gateway)
-    if policy.models is not None and quote.model_commitment not in policy.models:
-        raise PolicyRejected(Reason.POLICY_MODEL, model=quote.model_commitment)
+    policy.check_named(quote.model_commitment)
     network = quote.price.asset.network
     if policy.networks is not None and network not in policy.networks:
         raise PolicyRejected(Reason.POLICY_NETWORK, network=network)
     if tools is None:
         return
-    # A quote names no mode: whether a model hides its weights is seen from its receipt.
-    levels, level = list(Assurance), strongest_assurance(quote.proof_system)
-    if levels.index(level) < levels.index(policy.minimum_assurance):
-        raise PolicyRejected(
-            Reason.POLICY_ASSURANCE, got=level.value, minimum=policy.minimum_assurance.value
-        )
+    # What the gateway says of the proof is not signed: the receipt is held to the policy as well.
+    level = min(
+        strongest_assurance(quote.proof_system),
+        offer.proof.assurance or Assurance.ZK_PRIVATE,
+        key=list(Assurance).index,
+    )
+    policy.check_model(quote.model_commitment, level)
+    policy.check_mode(offer.proof.mode)
     tools.checker(quote.proof_system)
 
 

@@ -238,7 +238,7 @@ def _challenge(
     now = int(buyer.clock())
     if now >= challenge.quote.expires_at:
         raise RequestRejected(Reason.QUOTE_EXPIRED, now=now, expires_at=challenge.quote.expires_at)
-    return challenge, Offer(challenge.quote, gateway, sent)
+    return challenge, Offer(challenge.quote, gateway, sent, challenge.proof)
 
 
 def _check_key(key: str | None, method: BuyerMethod) -> None:

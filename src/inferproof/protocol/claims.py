@@ -46,6 +46,13 @@ def proven_sentence(assurance: Assurance, parts: ModelParts, *, private_input: b
     )
 
 
+def mode_of_model(bundle: VerifierBundle) -> str | None:
+    """The mode that the model's proofs are of; None where its proof system has none."""
+    if bundle.parts.proof_system != proof_mode.SYSTEM:
+        return None
+    return mode_in(bundle.verifying_key)
+
+
 def assurance_of(bundle: VerifierBundle, *, private_input: bool = False) -> Assurance:
     """The assurance that a verified proof of this model gives, about a private input or not.
 
@@ -55,8 +62,7 @@ def assurance_of(bundle: VerifierBundle, *, private_input: bool = False) -> Assu
     system = bundle.parts.proof_system
     if system not in PROVES_EXECUTION:
         return Assurance.COMMITMENT
-    mode = mode_in(bundle.verifying_key) if system == proof_mode.SYSTEM else None
-    return assurance_in(mode, private_input=private_input)
+    return assurance_in(mode_of_model(bundle), private_input=private_input)
 
 
 def strongest_assurance(proof_system: str) -> Assurance:

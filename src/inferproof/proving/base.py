@@ -92,11 +92,12 @@ class CompileRequest:
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
     float output; `preprocessing` is canonical and only enters the commitment. `profile` names
     what the soundness rests on, and `mode` what of the run a proof shows, for systems that have a
-    choice; None is the system's default mode. `bits` and `margin` are how finely values are
-    quantised, and how many times as far as on the calibration data an input may go before it is
-    cut, for systems that can be told; None is what the system finds. `explain` asks for the
-    report's `layers`. `axes` are sizes for what the model leaves open. `salts` hide graph and
-    weights in the commitment; None draws new ones, so that compiling again gives another one.
+    choice; None is the system's default mode, which is private for sumcheck. `bits` and `margin`
+    are how finely values are quantised, and how many times as far as on the calibration data an
+    input may go before it is cut, for systems that can be told; None is what the system finds.
+    `explain` asks for the report's `layers`. `axes` are sizes for what the model leaves open.
+    `salts` hide graph and weights in the commitment; None draws new ones, so that compiling again
+    gives another one.
     """
 
     model: Path | LoadedModel

@@ -25,6 +25,7 @@ from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.base import CompileRequest, Execution, ProofSystem, SrsSource
 from inferproof.proving.external import CONTRACT
+from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.registry import get_system
 from inferproof.proving.worker import error_json
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
@@ -34,8 +35,8 @@ from inferproof.types.tensor import TensorSpec
 USAGE = "usage: --system NAME compile|execute|prove|verify|estimate|describe"
 
 
-def main(arguments: list[str]) -> int:
-    """Answers one command; the exit status."""
+def main(arguments: list[str], openings: OpeningsAt | None = None) -> int:
+    """Answers one command; the exit status. `openings` is as for `get_system`."""
     # A plain SIGTERM would end this process without its workers.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     if len(arguments) != 3 or arguments[0] != "--system" or arguments[2] not in _COMMANDS:
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         request = json.loads(sys.stdin.buffer.read())
-        answer = _COMMANDS[arguments[2]](get_system(arguments[1]), request)
+        answer = _COMMANDS[arguments[2]](get_system(arguments[1], openings=openings), request)
     except InferproofError as error:
         sys.stdout.write(json.dumps(error_json(error)))
         return 1

@@ -14,6 +14,7 @@ from inferproof.observability.faults import loggable
 from inferproof.protocol.input_opening import ATTEMPTS, attempts_name
 from inferproof.services.models.catalog import RegisteredModel
 from inferproof.storage.ports.jobs import ValidatedOrder
+from inferproof.storage.ports.models import ModelStatus
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
 from inferproof.types.digest import Digest
 from inferproof.verify.proof import InputCommitter, ProofChecker, security_of
@@ -27,7 +28,8 @@ class PrivateInputs:
     def __init__(self, checker: Callable[[str], ProofChecker], budgets: OpeningBudgets) -> None:
         self._checker = checker
         self._budgets = budgets
-        self._taken: set[Digest] = set()
+        self._refusals: dict[Digest, str | None] = {}
+        """Why models take none, None for those that do, by their commitments."""
 
     async def check(self, model: RegisteredModel) -> None:
         """Returns when the model's proofs can be about a private input.
@@ -35,19 +37,39 @@ class PrivateInputs:
         Raises: RequestRejected PRIVATE_INPUT_UNSUPPORTED; MissingPart where the proof system is not
         installed here.
         """
-        commitment = model.record.commitment
-        if commitment not in self._taken:
-            await asyncio.to_thread(self._check, model)
-            self._taken.add(commitment)
+        why = await self._refusal(model)
+        if why is not None:
+            raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
 
-    def _check(self, model: RegisteredModel) -> None:
+    async def taken(self, model: RegisteredModel) -> bool | None:
+        """Whether the model's proofs can be about a private input; None where that cannot be told
+        here, or costs more than the key of a model that nobody approved is given."""
+        if model.record.status is ModelStatus.PENDING:
+            return None
+        try:
+            return await self._refusal(model) is None
+        except InferproofError:  # no such system here, or a key that it refuses: an order is told
+            return None
+
+    async def _refusal(self, model: RegisteredModel) -> str | None:
+        commitment = model.record.commitment
+        if commitment not in self._refusals:
+            self._refusals[commitment] = await asyncio.to_thread(self._why_not, model)
+        return self._refusals[commitment]
+
+    def _why_not(self, model: RegisteredModel) -> str | None:
         bundle = model.submission.bundle
         system = bundle.parts.proof_system
         checker = self._checker(system)
         if not isinstance(checker, InputCommitter):
-            why = f"proof system {system} has none"
-            raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
-        security_of(checker, bundle, private_input=True)  # which a model without them has not
+            return f"proof system {system} has none"
+        try:
+            security_of(checker, bundle, private_input=True)  # which a model without them has not
+        except RequestRejected as error:
+            if error.reason is not Reason.PRIVATE_INPUT_UNSUPPORTED:
+                raise
+            return str(error.facts["why"])
+        return None
 
     async def begin(self, order: ValidatedOrder) -> None:
         """Begins to count the attempts at an order whose secret was drawn just now, durably.

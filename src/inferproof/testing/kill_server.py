@@ -24,7 +24,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from inferproof.app.background import SettleApp
 from inferproof.app.gateway import App
@@ -39,6 +39,8 @@ from inferproof.settings import Settings
 from inferproof.testing.boundaries import Watcher, armed
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem
 from inferproof.types.tensor import Tensors
+
+T = TypeVar("T")
 
 WATCH = "INFERPROOF_TEST_WATCH"
 READY = "INFERPROOF_TEST_READY"
@@ -115,16 +117,33 @@ class MoodySystem(ToySystem):
         return super().execute(model, inputs, salt, **how)
 
 
-class MoodySumcheck(SumcheckSystem):
-    """The native proof system, with moods: what it proves is proven."""
+class MoodySumcheck:
+    """The native proof system that a process opened, whose order book counts openings, with moods:
+    what it proves is proven."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
+    def __init__(self, system: SumcheckSystem, folder: Path) -> None:
+        self._system = system
         self._moods = Moods(folder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._system, name)
 
     def execute(self, model: Path, inputs: Tensors, salt: bytes, **how: Any) -> SumcheckExecution:
         self._moods.show(inputs, salt)
-        return super().execute(model, inputs, salt, **how)
+        return self._system.execute(model, inputs, salt, **how)
+
+
+class MoodyWatcher(Watcher):
+    """A watcher that also gives moods to the native proof system."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._of_moods = folder
+
+    def __call__(self, part: str, target: T) -> T:
+        if isinstance(target, SumcheckSystem):
+            return cast("T", super().__call__(part, MoodySumcheck(target, self._of_moods)))
+        return super().__call__(part, target)
 
 
 def run(role: str) -> None:
@@ -146,11 +165,8 @@ def run(role: str) -> None:
 def _parts() -> dict[str, Any]:
     folder = Path(os.environ[WATCH])
     return {
-        "watch": Watcher(folder),
-        "more_systems": {
-            ToySystem.name: MoodySystem(folder),
-            SumcheckSystem.name: MoodySumcheck(folder),
-        },
+        "watch": MoodyWatcher(folder),
+        "more_systems": {ToySystem.name: MoodySystem(folder)},
     }
 
 

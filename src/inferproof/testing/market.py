@@ -19,27 +19,36 @@ from typing import Self
 
 import inferproof
 from inferproof.app.compiling import compile_card
+from inferproof.app.key_budgets import accept, give
+from inferproof.app.openings import local_openings, local_system
 from inferproof.app.publishing import install_model
+from inferproof.app.stores import open_stores
 from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER
 from inferproof.chain.deployments import Deployment, save_deployment
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
-from inferproof.errors import MissingPart, Reason, Unavailable
+from inferproof.errors import ArtifactRejected, Conflict, MissingPart, Reason, Unavailable
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
-from inferproof.proving.base import Progress, no_progress
+from inferproof.proving.base import ModeReporter, Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, require_native
+from inferproof.proving.sumcheck.modes import DEFAULT
+from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.settings import Settings
+from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway
 
 ZOO = ("sentiment", "token_risk", "fraud")
 ON_CHAIN = "ezkl"
 """The proof system whose proofs a contract verifies."""
+OPENINGS = 32
+"""How many openings of a key a market's order book is given, which ends with the market: one for
+each process of its gateway that proves, and one more where buyers ask for private inputs."""
 
 
 def find_zoo() -> Path:
@@ -75,12 +84,12 @@ class Listing:
 class LocalChain:
     """A chain with the zoo's models compiled and their keys registered; a context manager.
 
-    `folder` keeps compiled models; ports of zero take free ones. `cards` are sold in place of the
-    zoo's models, each a card or the folder it lies in. `system` is the proof system in
-    place of that of each card. With `for_contracts` every model is also compiled with ON_CHAIN,
-    so that what it answers can be proven to a contract. `report` is told of each stage with the
-    share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
-    DEVNET_NOT_STARTED; MissingPart; ModelRejected.
+    `folder` keeps compiled models, whose openings the user's own records count; ports of zero take
+    free ones. `cards` are sold in place of the zoo's models, each a card or the folder it lies in.
+    `system` is the proof system in place of that of each card. With `for_contracts` every model is
+    also compiled with ON_CHAIN, so that what it answers can be proven to a contract. `report` is
+    told of each stage with the share of the whole that is done. Raises, on entering: Unavailable
+    DEVNET_FOLDER_BUSY, DEVNET_NOT_STARTED; MissingPart; ModelRejected.
     """
 
     def __init__(
@@ -169,9 +178,11 @@ class LocalChain:
             self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
         compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
-        if not compiled.is_dir():
+        if not _usable(compiled):
+            shutil.rmtree(compiled, ignore_errors=True)
             compiled.parent.mkdir(parents=True, exist_ok=True)
-            compile_card(card, compiled, get_system(card.proof.system, pool), report)
+            with local_system(card.proof.system, pool) as system:
+                compile_card(card, compiled, system, report)
         return compiled
 
     def _card(self, path: Path) -> ModelCard:
@@ -255,14 +266,22 @@ class Market(LocalChain):
         super().enter(stack)
         settings = self._settings()
         self._report("starting the gateway", 0.95)
-        provider = self.devnet.accounts.provider
         for listing in self.models:
-            asyncio.run(
-                install_model(settings, listing.card.folder, listing.compiled, key=provider)
-            )
+            asyncio.run(self._sell(settings, listing))
         self._gateway = stack.enter_context(LiveGateway(settings))
         self.url = self._gateway.url
         self._report("ready", 1.0)
+
+    async def _sell(self, settings: Settings, listing: Listing) -> None:
+        """Publishes a model. The order book gets a slice of its openings: the next market has
+        another order book, and proves under the same key."""
+        compiled, provider = listing.compiled, self.devnet.accounts.provider
+        if has_key(compiled):
+            async with open_stores(settings) as stores:
+                taker = await stores.openings.store(read_key(compiled).name)
+                slots = await give(LocalOpeningBudgets(), compiled, taker, OPENINGS)
+                await accept(stores.openings, slots)
+        await install_model(settings, listing.card.folder, compiled, key=provider)
 
     def _settings(self) -> Settings:
         info = self.devnet
@@ -270,6 +289,18 @@ class Market(LocalChain):
         shutil.rmtree(data, ignore_errors=True)
         given = info.settings(data) | {"port": self._port, "sync_wait_s": 120.0}
         return Settings.load(**(given | self._given))
+
+
+def _usable(compiled: Path) -> bool:
+    """Whether a model lies there compiled of which, where its key's openings are counted, this
+    machine counts enough for one more market."""
+    if not compiled.is_dir() or not has_key(compiled):
+        return compiled.is_dir()
+    try:
+        budget = local_openings(compiled).budget(read_key(compiled).name)
+    except (ArtifactRejected, Conflict):
+        return False
+    return budget.left >= OPENINGS
 
 
 @contextmanager
@@ -296,6 +327,8 @@ def _fingerprint(card: ModelCard) -> str:
     system = get_system(card.proof.system)
     # The form of the opening too: what was compiled before there was one names its digests plainly.
     state.update(f"{card.proof} {system.version} {OPENING_FORMAT}".encode())
+    if isinstance(system, ModeReporter):
+        state.update(DEFAULT.encode())
     for path in (card.model_path, card.calibration_path):
         if path is not None:
             state.update(hashlib.sha256(path.read_bytes()).digest())

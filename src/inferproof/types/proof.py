@@ -97,6 +97,21 @@ class ModelParts:
     setup: Setup
 
 
+@dataclass(frozen=True, slots=True)
+class ToldProof:
+    """What a gateway says of a model's proofs before anything is paid; None is what it leaves open.
+
+    `private_inputs` says whether a proof can be about a private input, `assurance` what one gives
+    of the input that was asked about. A receipt shows mode and assurance by itself.
+    """
+
+    mode: str | None = None
+    assurance: Assurance | None = None
+    private_inputs: bool | None = None
+
+
+UNTOLD = ToldProof()
+"""Of a gateway that says nothing."""
 RANGES = "ranges: "
 """What the names of terms begin with that are those of the proof of a key's ranges."""
 

@@ -64,14 +64,26 @@ class Policy:
 
         Raises: PolicyRejected POLICY_MODEL, POLICY_ASSURANCE.
         """
-        if self.models is not None and model not in self.models:
-            raise PolicyRejected(Reason.POLICY_MODEL, model=model)
+        self.check_named(model)
         if _STRENGTH[assurance] < _STRENGTH[self.minimum_assurance]:
             raise PolicyRejected(
                 Reason.POLICY_ASSURANCE,
                 got=assurance.value,
                 minimum=self.minimum_assurance.value,
             )
+
+    def check_named(self, model: Digest) -> None:
+        """Returns when the model is accepted by its commitment. Raises: PolicyRejected
+        POLICY_MODEL."""
+        if self.models is not None and model not in self.models:
+            raise PolicyRejected(Reason.POLICY_MODEL, model=model)
+
+    def check_mode(self, mode: str | None) -> None:
+        """Returns when proofs of this mode, None where it is not known, are accepted.
+
+        Raises: PolicyRejected POLICY_SECURITY.
+        """
+        _require("mode", mode, self.minimum_mode, MODES.get)
 
     def check_setup(self, parts: ModelParts) -> None:
         """Returns when the set-up is accepted. Raises: PolicyRejected POLICY_SETUP."""
@@ -88,7 +100,7 @@ class Policy:
         mode, profile, bits = None, None, None
         if report is not None:
             mode, profile, bits = report.mode, report.profile, report.provable_bits
-        _require("mode", mode, self.minimum_mode, MODES.get)
+        self.check_mode(mode)
         _require("profile", profile, self.minimum_profile, PROFILES.get)
         _require("provable bits", bits, self.minimum_bits, lambda value: value)
 

@@ -60,7 +60,7 @@ def test_it_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     BOMBS[name](path)
     system = get_system("sumcheck")
-    request = CompileRequest(path, _samples(path), tmp_path / "compiled")
+    request = CompileRequest(path, _samples(path), tmp_path / "compiled", mode="clear")
     largest, began = _spent()
     with pytest.raises(InferproofError) as caught:
         system.compile(request)

@@ -2,10 +2,25 @@
 
 import httpx
 import pytest
-from api_fakes import BODY, INFER, MODEL, FakeGateway, challenged, error_of, sign_payment
+from api_fakes import (
+    BODY,
+    INFER,
+    MODEL,
+    FakeGateway,
+    challenged,
+    error_of,
+    model_view,
+    sign_payment,
+)
 
+from inferproof.payments.x402 import read_challenge
+from inferproof.services.orders.base import ModelView
 from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.types.digest import Address
+from inferproof.types.proof import Assurance
+
+JSON = {"content-type": "application/json"}
+PRIVATE_INPUT = {"inferproof-private-input": "0x" + "ab" * 32}
 
 
 async def test_a_model_is_shown_whole(http: httpx.AsyncClient) -> None:
@@ -21,7 +36,36 @@ async def test_a_model_is_shown_whole(http: httpx.AsyncClient) -> None:
     assert model["revenue"] == {"developer_bps": 7000, "platform_bps": 3000}
     assert model["statistics"] == {"calls": 3, "done": 2, "failed": 1, "prove_ms": 12}
     assert model["proof"]["assurance"] == "commitment"
+    assert (model["proof"]["mode"], model["proof"]["private_inputs"]) == (None, False)
     assert model["links"]["infer"] == "/v1/models/toy-sentiment@1.0.0/infer"
+
+
+async def test_who_has_not_paid_is_told_what_a_proof_will_show(
+    http: httpx.AsyncClient, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = model_view(
+        mode="private",
+        private_inputs=True,
+        assurance=Assurance.ZK_PRIVATE,
+        private_assurance=Assurance.ZK_INTEGRITY,
+    )
+
+    async def model(_name: str) -> ModelView:
+        return view
+
+    monkeypatch.setattr(gateway, "model", model)
+    shown = (await http.get(f"/v1/models/{MODEL}")).json()["proof"]
+    assert (shown["mode"], shown["private_inputs"]) == ("private", True)
+    assert shown["assurance"] == "zk-private"
+    quoted = (await http.post("/v1/quotes", json={"model": MODEL})).json()
+    assert quoted["proof"] == shown
+    for more, level in (({}, "zk-private"), (PRIVATE_INPUT, "zk-integrity")):
+        due = await http.post(INFER, content=BODY, headers=JSON | more)
+        told = due.json()["payment_required"]["extensions"]["inferproof"]["info"]["proof"]
+        assert told == {"mode": "private", "assurance": level, "privateInputs": True}
+        assert read_challenge(due.headers["payment-required"]).proof == view.told(
+            private_input=bool(more)
+        )
 
 
 async def test_filters_reach_the_registry(http: httpx.AsyncClient, gateway: FakeGateway) -> None:

@@ -25,7 +25,7 @@ from inferproof.types.digest import Digest
 def bought(**changes: object) -> demo.Bought:
     file = replace(sample_receipt_file(), **changes)  # type: ignore[arg-type]
     answer = Answer(Digest(bytes(32)), ANSWER, "up", True, file)
-    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "sample", "1", None)
+    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "sample", "all", "1", None)
 
 
 def test_a_demonstration_without_a_proof_is_broken() -> None:

@@ -51,6 +51,7 @@ from inferproof.types.payment import (
     SettlementState,
     TransferClaim,
 )
+from inferproof.types.proof import UNTOLD, ToldProof
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.verify.policy import Policy
 
@@ -131,6 +132,7 @@ class GatewayDouble:
     change_opening: Callable[[InputOpening], InputOpening] = lambda opening: opening
     lied: InputOpening | None = None
     takes_transfers: bool = True
+    proof: ToldProof = UNTOLD
     keys_kept: bool = False
     """Whether its first job is the answer to every later payment, as for one idempotency key."""
     calls: list[Call] = field(default_factory=list)
@@ -187,6 +189,7 @@ class GatewayDouble:
             request=digest_of(call),
             accepts=[requirements(quote, 600)],
             offers={"transfer": transfer_offer(3, 86_400)} if self.takes_transfers else {},
+            proof=self.proof,
         )
         header = {"payment-required": encode_header(asked | self.challenge_changes)}
         due = {"error": {"code": "PAYMENT_REQUIRED", "message": "pay"}}

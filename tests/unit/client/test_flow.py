@@ -58,7 +58,7 @@ from inferproof.testing.samples import (
 )
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money, Network
-from inferproof.types.proof import Assurance
+from inferproof.types.proof import Assurance, ToldProof
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
 
@@ -420,6 +420,28 @@ def test_the_policy_counts_before_the_payment() -> None:
             unsigned(GatewayDouble(), buyer(policy=policy))
 
 
+def test_a_told_proof_counts_before_the_payment() -> None:
+    wants = buyer(policy=Policy(minimum_mode="private"))
+    for mode, shown in (("clear", "clear"), (None, "unknown")):
+        with rejects(
+            Reason.POLICY_SECURITY,
+            f"the mode of the proof is {shown}, at least private is asked for",
+            kind=PolicyRejected,
+        ):
+            unsigned(GatewayDouble(proof=ToldProof(mode)), wants)
+    with rejects(
+        Reason.POLICY_ASSURANCE,
+        "the assurance is commitment, at least zk-integrity is asked for",
+        kind=PolicyRejected,
+    ):
+        unsigned(GatewayDouble(proof=ToldProof(assurance=Assurance.COMMITMENT)), buyer())
+    # What is told is not signed: who says more than its receipt shows is refused by that.
+    with pytest.raises(PolicyRejected):
+        drive(infer(wants), GatewayDouble(proof=ToldProof("private")))
+    told = GatewayDouble(proof=ToldProof("private", Assurance.ZK_INTEGRITY, private_inputs=True))
+    assert drive(infer(buyer()), told).verified
+
+
 # an offer that is not for this request
 
 
@@ -439,6 +461,7 @@ def test_an_offer_for_another_request() -> None:
         request=other,
         accepts=[],
         offers={},
+        proof=honest.proof,
     )
     with rejects(
         Reason.CHALLENGE_OTHER_REQUEST,

@@ -22,6 +22,7 @@ from x402_parts import (
     GATEWAY,
     PAYEE,
     PAYER,
+    PROOF,
     QUOTE,
     QUOTE_SIGNATURE,
     REQUEST,
@@ -50,6 +51,7 @@ from inferproof.protocol.quote import check_quote_signature
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.proof import ToldProof
 
 DISCOVERY = Discovery({"input": [1, 2]}, {"type": "object"}, {"label": "fraud"})
 
@@ -98,6 +100,7 @@ def test_what_extensions_say_fits_their_schema(key: str) -> None:
         request=REQUEST,
         accepts=[requirements(QUOTE, 300)],
         offers={},
+        proof=PROOF,
     )
     extension: Any = value["extensions"]
     assert jsonschema_rs.is_valid(extension[key]["schema"], extension[key]["info"])
@@ -116,6 +119,24 @@ def test_a_challenge_reads_back() -> None:
     assert (got.quote, got.quote_signature, got.request) == (QUOTE, QUOTE_SIGNATURE, REQUEST)
     assert got.max_timeout_s == 300
     check_quote_signature(got.quote, got.quote_signature, GATEWAY.address)
+
+
+def test_a_challenge_says_what_the_proof_will_be() -> None:
+    assert read(the_challenge()).proof == PROOF
+    for told, expected in (
+        (None, ToldProof()),  # of a gateway of before it was told
+        ({"mode": "private", "assurance": "of another release"}, ToldProof("private")),
+        ({"privateInputs": False, "more": 1}, ToldProof(private_inputs=False)),
+    ):
+        value = the_challenge()
+        value["extensions"]["inferproof"]["info"]["proof"] = told
+        assert read(value).proof == expected
+    value["extensions"]["inferproof"]["info"]["proof"] = {"mode": 3}
+    with rejects(
+        Reason.CHALLENGE_MALFORMED,
+        "the gateway's offer cannot be read: field proof of the challenge is malformed",
+    ):
+        read(value)
 
 
 def test_a_challenge_stays_far_below_header_limits() -> None:

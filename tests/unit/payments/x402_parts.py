@@ -13,6 +13,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, Money, Network
 from inferproof.types.payment import Authorization, Quote
+from inferproof.types.proof import Assurance, ToldProof
 
 NOW = 1_767_225_600
 PAYER = SigningKey(b"\x11" * 32)
@@ -41,6 +42,7 @@ QUOTE = Quote(
     expires_at=NOW + 290,
 )
 QUOTE_SIGNATURE = GATEWAY.sign(quote_digest(QUOTE))
+PROOF = ToldProof("private", Assurance.ZK_PRIVATE, private_inputs=True)
 
 
 def the_challenge(**changes: Any) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def the_challenge(**changes: Any) -> dict[str, Any]:
             request=REQUEST,
             accepts=[requirements(QUOTE, 300)],
             offers={},
+            proof=PROOF,
         )
         | changes
     )

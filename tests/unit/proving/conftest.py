@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small_models import JOB, PROVIDER, SALT, SALTS, calibration, mlp
 
+from inferproof.app.openings import local_openings
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.ezkl.system import EzklSystem
@@ -46,7 +47,7 @@ def ezkl_system():
 
 @pytest.fixture(scope="session")
 def sumcheck_system():
-    system = SumcheckSystem()
+    system = SumcheckSystem(openings=local_openings)
     yield system
     system.close()
 

@@ -150,11 +150,12 @@ def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):
     assert (code, report) == (1, {"reason": "SECURITY_NOT_ITEMISED", "message": message})
 
 
-def test_without_the_option_the_mode_is_clear(folder, tmp_path):
+@pytest.mark.parametrize("sumcheck_mode", [CLEAR], indirect=True)
+def test_without_the_option_the_mode_is_private(folder, tmp_path):
     given = ("compile", folder / "m.onnx", "--calibration", folder / "X.npz")
     assert run(*given, "--out", tmp_path / "out").exit_code == 0
     code, report = run_json("inspect", tmp_path / "out")
-    assert (code, report["mode"]) == (0, "clear")
+    assert (code, report["mode"]) == (0, "private")
     code, report = run_json(*given, "--out", tmp_path / "none", "--mode", "hidden")
     assert (code, report["reason"]) == (1, "MODE_UNKNOWN")
 

@@ -12,6 +12,7 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.bounds import Met, bounded, limit_met
 from inferproof.proving.sumcheck import compile_limits
+from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 
@@ -35,7 +36,7 @@ def of_long_rows() -> tuple[ModelProto, dict[str, Array]]:
 def request(model: ModelProto, samples: dict[str, Array], folder: Path) -> CompileRequest:
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    return CompileRequest(model=path, calibration=samples, out=folder / "out")
+    return CompileRequest(model=path, calibration=samples, out=folder / "out", mode=CLEAR)
 
 
 def test_one_that_takes_too_long_is_stopped(

@@ -28,7 +28,7 @@ from inferproof.proving.costs import (
 )
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck import calibrate
-from inferproof.proving.sumcheck.calibrate import SHAPES, graph_of, measure, size_of
+from inferproof.proving.sumcheck.calibrate import MEASURED, SHAPES, graph_of, measure, size_of
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.settings import Settings
 from inferproof.testing.rejections import rejects
@@ -203,14 +203,13 @@ async def test_a_gateway_reads_them_from_its_data_folder(tmp_path):
 def test_measuring_takes_the_medians_of_real_proofs():
     stages = []
     costs = measure(lambda stage, share: stages.append((stage, share)), SHAPES[:2], proofs=2)
-    assert [point.size for point in costs.points] == list(SIZES[:2])
-    assert [point.mode for point in costs.points] == ["clear", "clear"]
+    assert [point.size for point in costs.points] == len(MEASURED) * list(SIZES[:2])
+    assert [point.mode for point in costs.points] == [m for m in MEASURED for _ in range(2)]
     assert all(point.prove_us > 0 and point.verify_us > 0 for point in costs.points)
-    assert stages == [
-        ("proving dense 16-32-16-3, mode clear", 0.0),
-        ("proving dense 784-128-10, mode clear", 0.5),
-        ("done", 1.0),
-    ]
+    shapes = ("dense 16-32-16-3", "dense 784-128-10")
+    told = [f"proving {shape}, mode {mode}" for mode in MEASURED for shape in shapes]
+    assert [stage for stage, _ in stages] == [*told, "done"]
+    assert [share for _, share in stages] == [n / len(told) for n in range(len(told) + 1)]
     assert costs.machine == room.this_machine(costs.machine.build)
 
 

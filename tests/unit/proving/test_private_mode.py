@@ -41,7 +41,7 @@ from inferproof.proving.sumcheck import private_key
 from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import Cache
-from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.rotation import Rotation
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -180,7 +180,7 @@ def test_models_of_other_modes_have_no_budget(
 ) -> None:
     out = tmp_path / "clear"
     with closing(SumcheckSystem(openings=local_openings)) as system:
-        system.compile(replace(mlp_request, out=out))
+        system.compile(replace(mlp_request, mode=CLEAR, out=out))
         assert system.budget(out) is None
     assert not (out / PRIVATE_KEY).exists()
     with rejects(
@@ -223,7 +223,7 @@ def test_a_private_model_is_not_let_go_to_make_room(
     """Taking it up again would cost an opening each time."""
     other = tmp_path / "clear"
     with closing(SumcheckSystem()) as system:
-        system.compile(replace(mlp_request, out=other))
+        system.compile(replace(mlp_request, mode=CLEAR, out=other))
     cache = Cache(room=1, openings=local_openings)
     private = cache.get(compiled)
     cache.get(other)
@@ -294,7 +294,7 @@ def test_a_key_that_does_not_show_its_ranges_is_refused(
         assert caught.value.reason is Reason.KEY_RANGES
         assert "the proof of the ranges is not valid" in caught.value.message
         out = tmp_path / "clear"
-        system.compile(replace(mlp_request, out=out))
+        system.compile(replace(mlp_request, mode=CLEAR, out=out))
         assert not system.security(system.verifier(out)).shows_ranges
 
 
@@ -587,7 +587,7 @@ def test_what_is_said_of_the_mode_follows_from_the_evidence(
 ) -> None:
     monkeypatch.setattr(proof_mode, "evidence_complete", lambda: complete)
     with closing(SumcheckSystem()) as system:
-        said, default = system.describe(PRIVATE), system.describe()
+        said, clear = system.describe(), system.describe(CLEAR)
     assert said.assurance is (Assurance.ZK_PRIVATE if complete else Assurance.ZK_INTEGRITY)
     assert ("The tests that it shows nothing else are not complete" in said.not_proven) is (
         not complete
@@ -595,9 +595,9 @@ def test_what_is_said_of_the_mode_follows_from_the_evidence(
     assert "under one-time pads" in said.not_proven
     assert said.shows.startswith("the input, the outputs, and what the key says")
     assert ("for which the evidence is not complete" in said.shows) is not complete
-    assert default.shows.endswith("it hides nothing")
-    assert default.assurance is Assurance.ZK_INTEGRITY
-    assert "The proof is not zero-knowledge" in default.not_proven
+    assert clear.shows.endswith("it hides nothing")
+    assert clear.assurance is Assurance.ZK_INTEGRITY
+    assert "The proof is not zero-knowledge" in clear.not_proven
 
 
 @pytest.fixture
@@ -670,7 +670,7 @@ def test_what_the_key_shows_is_itemised(
     assert "hiding: a digest of the file's graph and a salt of 32 random bytes" in said
     out = tmp_path / "clear"
     with closing(SumcheckSystem()) as system:
-        system.compile(replace(mlp_request, out=out))
+        system.compile(replace(mlp_request, mode=CLEAR, out=out))
     with rejects(
         Reason.PRIVACY_NOT_ITEMISED,
         "what the key shows is itemised for models of mode private alone: proofs of this one show "

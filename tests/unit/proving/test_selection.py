@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from small_models import calibration, mlp
 
+from inferproof.app.openings import local_openings
 from inferproof.errors import InferproofError, MissingPart, ModelRejected, NotFound, Reason
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.selection import compile_with_first, compiler_of
@@ -95,9 +96,12 @@ def test_a_name_is_that_system_alone():
 
 @pytest.mark.native
 def test_the_native_prover_goes_first_and_ezkl_takes_what_it_does_not(request_):
-    compiler = compiler_of("auto")
+    compiler = compiler_of("auto", local_openings)
     done = compiler(request_, lambda _stage, _share: None)
     assert done.parts.proof_system == "sumcheck"
+    # A mode that one of the two has not is no reason to refuse the model.
+    clear = replace(request_, mode="clear", out=request_.out.with_name("clear"))
+    assert compiler(clear, lambda _stage, _share: None).parts.proof_system == "sumcheck"
     hashed = replace(request_, visibility=Visibility.HASHED, out=request_.out.with_name("hashed"))
     done = compiler(hashed, lambda _stage, _share: None)
     assert done.parts.proof_system == "ezkl"

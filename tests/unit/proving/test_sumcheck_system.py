@@ -117,8 +117,9 @@ def test_ezkl_has_one_profile(ezkl_system, mlp_request, tmp_path):
 
 def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
     message = "there is no security profile fast; known are: default, conservative, small"
+    request = replace(mlp_request, mode=CLEAR, profile="fast", out=tmp_path / "none")
     with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
-        sumcheck_system.compile(replace(mlp_request, profile="fast", out=tmp_path / "none"))
+        sumcheck_system.compile(request)
 
 
 def test_unknown_modes_are_refused(sumcheck_system, ezkl_system, mlp_request, tmp_path):
@@ -132,13 +133,13 @@ def test_unknown_modes_are_refused(sumcheck_system, ezkl_system, mlp_request, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_default_mode_is_the_clear_one(sumcheck_system, mlp_request, tmp_path):
-    bundles = []
-    for mode in (None, "clear"):
+def test_the_default_mode_is_the_private_one(sumcheck_system, mlp_request, tmp_path):
+    modes = []
+    for mode in (None, "private", "clear"):
         sumcheck_system.compile(replace(mlp_request, mode=mode, out=tmp_path / str(mode)))
-        bundles.append(sumcheck_system.verifier(tmp_path / str(mode)))
-    assert bundles[0] == bundles[1]
-    assert sumcheck_system.mode(bundles[0]) == "clear"
+        modes.append(sumcheck_system.mode(sumcheck_system.verifier(tmp_path / str(mode))))
+    assert modes == ["private", "private", "clear"]
+    assert sumcheck_system.describe() == sumcheck_system.describe(PRIVATE)
 
 
 def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_private_mode(
@@ -240,10 +241,13 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     assert proved.outputs == other.outputs
 
 
-def test_the_private_mode_has_no_profile_small(sumcheck_system, mlp_request, tmp_path):
-    request = replace(mlp_request, profile="small", mode=PRIVATE, out=tmp_path / "none")
-    message = "there is no security profile small; known are: default, conservative"
-    with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
+def test_the_default_mode_has_no_profile_small(sumcheck_system, mlp_request, tmp_path):
+    request = replace(mlp_request, profile="small", out=tmp_path / "none")
+    message = (
+        "mode private of proof system sumcheck has no security profile small; modes that have it: "
+        "clear"
+    )
+    with rejects(Reason.PROFILE_UNSUPPORTED, message, kind=ModelRejected):
         sumcheck_system.compile(request)
     assert list(tmp_path.iterdir()) == []
 
@@ -252,8 +256,8 @@ def test_the_small_profile_is_another_model_with_shorter_proofs(
     sumcheck_system, mlp_request, tmp_path
 ):
     out, beside = tmp_path / "small", tmp_path / "default"
-    sumcheck_system.compile(replace(mlp_request, profile="small", out=out))
-    sumcheck_system.compile(replace(mlp_request, out=beside))
+    sumcheck_system.compile(replace(mlp_request, mode=CLEAR, profile="small", out=out))
+    sumcheck_system.compile(replace(mlp_request, mode=CLEAR, out=beside))
     bundle, default = sumcheck_system.verifier(out), sumcheck_system.verifier(beside)
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
@@ -427,7 +431,8 @@ def test_a_model_that_was_compiled_again_is_loaded_anew(
     folder = _copied(sumcheck_compiled, tmp_path / "copy")
     cache = Cache()
     before = cache.get(folder)
-    sumcheck_system.compile(replace(mlp_request, out=folder, profile="conservative"))
+    again = replace(mlp_request, mode=CLEAR, out=folder, profile="conservative")
+    sumcheck_system.compile(again)
     after = cache.get(folder)
     assert after.bundle.commitment != before.bundle.commitment
 

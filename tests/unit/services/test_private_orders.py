@@ -20,8 +20,11 @@ from service_parts import (
 )
 
 from inferproof.errors import (
+    ArtifactRejected,
     Conflict,
+    InferproofError,
     InputRejected,
+    MissingPart,
     NotFound,
     Reason,
     RequestRejected,
@@ -37,6 +40,7 @@ from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.services.models.catalog import Catalog
 from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.worker.service import WorkerSettings
+from inferproof.storage.ports.models import ModelStatus
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
@@ -51,7 +55,7 @@ from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.proof import SecurityReport
 from inferproof.types.receipt import Request
-from inferproof.verify.proof import check_own_input, verify_proof
+from inferproof.verify.proof import ProofChecker, check_own_input, verify_proof
 
 SALT = bytes([9]) * 32
 PRIVATE = Request("POST", PATH, BODY, SALT)
@@ -240,6 +244,33 @@ async def test_a_system_without_private_inputs_takes_none(services: Services) ->
         kind=RequestRejected,
     ):
         await orders.check(model)
+
+
+class Missing:
+    """Proof systems that are not here."""
+
+    def __init__(self, error: InferproofError) -> None:
+        self.error = error
+
+    def __call__(self, _name: str) -> ProofChecker:
+        raise self.error
+
+
+async def test_buyers_are_told_whether_inputs_can_be_private(services: Services) -> None:
+    assert (await services.gateway.model(MODEL)).private_inputs is True
+    model = await Catalog(services.stores.models).active(MODEL)
+    budgets = services.stores.openings
+    asked = PrivateInputs(lambda _name: Unable(), budgets)
+    assert await asked.taken(model) is False
+    # Of what nobody approved a key is not read, and where the system is missing none can be.
+    waiting = replace(model, record=replace(model.record, status=ModelStatus.PENDING))
+    assert await asked.taken(waiting) is None
+    for error in (
+        MissingPart(Reason.MISSING_NATIVE),
+        NotFound(Reason.SYSTEM_UNKNOWN, name="sample", known="ezkl"),
+        ArtifactRejected(Reason.KEY_RANGES, why="it has no proof of them"),
+    ):
+        assert await PrivateInputs(Missing(error), budgets).taken(model) is None
 
 
 # -- attempts -----------------------------------------------------------------------------------

@@ -231,6 +231,7 @@ async def _quoted(call: _Call, error: str | None) -> tuple[SignedQuote, _Offer]:
         request=digest,
         accepts=[entry for m in methods if (entry := m.challenge(signed.quote)) is not None],
         offers={name: offer for m in methods for name, offer in m.offer().items()},
+        proof=view.told(private_input=call.sent.salt is not None),
         error=error,
     )
     headers = {PAYMENT_REQUIRED: encode_header(header_part(asked))}

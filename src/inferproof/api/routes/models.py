@@ -205,7 +205,8 @@ async def quote(served: Served, request: Request) -> Response:
     wanted = read_body(s.QuoteRequest, await request.body())
     digest = None if wanted.request_digest is None else Digest.from_hex(wanted.request_digest)
     signed = await served.gateway.quote(wanted.model, digest)
-    info = views.quote_info(signed, served.gateway.address)
+    view = await served.gateway.model(wanted.model)
+    info = views.quote_info(signed, view, served.gateway.address)
     return json_response(info.model_dump(), status=201)
 
 

@@ -1,8 +1,8 @@
 """The 402 challenge: written by the gateway, read by our own client.
 
 Our extension, `inferproof`, carries in `info` the signed quote, the digest of the request
-that the gateway saw, and the name of the nonce binding. Public clients echo it unread; our
-client adds the salt under which its nonce binds the request.
+that the gateway saw, what its proof will be, and the name of the nonce binding. Public clients
+echo it unread; our client adds the salt under which its nonce binds the request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,13 @@ from inferproof.payments.x402.wire import (
     ChallengeInfo,
     Extension,
     PaymentRequired,
+    ProofInfo,
     matches,
 )
 from inferproof.protocol.encoding import Json
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Quote
+from inferproof.types.proof import UNTOLD, Assurance, ToldProof
 
 MAX_ERROR = 200
 """Characters of an error that the header has room for; the body has it whole."""
@@ -97,7 +99,7 @@ class Challenge:
     """A challenge that was read: the signed quote, the entry that offers it, and the rest.
 
     `accepted`, `resource` and `extensions` are echoed in the payment as they came.
-    `takes_transfers` says that an earlier transfer pays too.
+    `takes_transfers` says that an earlier transfer pays too. `proof` is not signed.
     """
 
     quote: Quote
@@ -108,6 +110,7 @@ class Challenge:
     resource: Json
     extensions: dict[str, Json]
     takes_transfers: bool = False
+    proof: ToldProof = UNTOLD
 
 
 def challenge(
@@ -118,12 +121,13 @@ def challenge(
     request: Digest,
     accepts: Sequence[dict[str, Json]],
     offers: Mapping[str, Json],
+    proof: ToldProof,
     error: str | None = None,
 ) -> dict[str, Json]:
     """The PaymentRequired object that asks for the quoted payment of one request.
 
     `accepts` and `offers` are what the payment methods put into it (see payments.method); `error`
-    says why an earlier payment was refused.
+    says why an earlier payment was refused. `proof` is what the buyer is told of the proof.
     """
     value: dict[str, Json] = {
         "x402Version": VERSION,
@@ -135,6 +139,7 @@ def challenge(
                     **signed_quote_json(quote, signature),
                     "requestDigest": request.hex,
                     "nonceBinding": NONCE_BINDING,
+                    "proof": _proof_json(proof),
                     **offers,
                 },
                 "schema": {"type": "object"},
@@ -168,6 +173,23 @@ def header_part(asked: dict[str, Json]) -> dict[str, Json]:
             if name != BAZAAR and isinstance(entry, dict)
         },
     }
+
+
+def _proof_json(proof: ToldProof) -> dict[str, Json]:
+    return {
+        "mode": proof.mode,
+        "assurance": None if proof.assurance is None else proof.assurance.value,
+        "privateInputs": proof.private_inputs,
+    }
+
+
+def _read_proof(info: ProofInfo | None) -> ToldProof:
+    """What is told of the proof: nothing by a gateway of before it was told, and of a level that is
+    not known here."""
+    if info is None:
+        return UNTOLD
+    known = {level.value: level for level in Assurance}
+    return ToldProof(info.mode, known.get(info.assurance or ""), info.privateInputs)
 
 
 def bazaar(discovery: Discovery) -> dict[str, Json]:
@@ -253,6 +275,7 @@ def read_challenge(header: str) -> Challenge:
         asked.resource,
         asked.extensions,
         takes_transfers=info.transfer is not None,
+        proof=_read_proof(info.proof),
     )
 
 

@@ -101,6 +101,14 @@ class PaymentInfo(Struct):
     quoteSignature: Signature | None = None  # noqa: N815
 
 
+class ProofInfo(Struct):
+    """What our extension says in a challenge of the proof."""
+
+    mode: Word | None = None
+    assurance: Word | None = None
+    privateInputs: bool | None = None  # noqa: N815
+
+
 class ChallengeInfo(Struct):
     """What our extension says in a challenge."""
 
@@ -109,6 +117,7 @@ class ChallengeInfo(Struct):
     requestDigest: Hash  # noqa: N815
     nonceBinding: Word  # noqa: N815
     transfer: dict[str, Any] | None = None
+    proof: ProofInfo | None = None
 
 
 class PaymentRequired(Struct):

@@ -25,14 +25,14 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.keys import MadeKey, make_key
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Loaded
-from inferproof.proving.sumcheck.modes import CLEAR
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.prove import trial
 from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
 from inferproof.types.digest import ZERO_DIGEST
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
 
-MEASURED = (CLEAR,)
+MEASURED = (PRIVATE, CLEAR)
 PROOFS = 9
 """Of each size; the medians are kept."""
 _RANGE = 127

@@ -1,9 +1,18 @@
 """The modes of proof system sumcheck, which a verifying key names."""
 
-from inferproof.errors import ArtifactRejected, Reason
-from inferproof.protocol.proof_mode import CLEAR, PRIVATE, is_ended, mode_in
+from inferproof.errors import ArtifactRejected, ModelRejected, Reason
+from inferproof.protocol.proof_mode import CLEAR, PRIVATE, SYSTEM, is_ended, mode_in
 
-__all__ = ["CLEAR", "MODES", "PRIVATE", "PROFILES", "mode_of", "refuse_ended"]
+__all__ = [
+    "CLEAR",
+    "DEFAULT",
+    "MODES",
+    "PRIVATE",
+    "PROFILES",
+    "check_profile",
+    "mode_of",
+    "refuse_ended",
+]
 
 PROFILES = {
     CLEAR: ("default", "conservative", "small"),
@@ -12,6 +21,8 @@ PROFILES = {
 """What soundness rests on: list decoding up to the Johnson bound, or unique decoding; and the first
 of these once more, with proofs that are small rather than soon made."""
 MODES = tuple(PROFILES)
+DEFAULT = PRIVATE
+"""What a model is compiled for where nobody says otherwise (ADR 47)."""
 
 
 def mode_of(verifying_key: bytes) -> str:
@@ -30,3 +41,17 @@ def refuse_ended(verifying_key: bytes) -> None:
     """
     if is_ended(verifying_key):
         raise ArtifactRejected(Reason.MODE_ENDED)
+
+
+def check_profile(mode: str, profile: str) -> None:
+    """Returns when the mode has this security profile. Raises: ModelRejected PROFILE_UNKNOWN where
+    no mode has it, PROFILE_UNSUPPORTED where others do."""
+    if profile in PROFILES[mode]:
+        return
+    others = [other for other, profiles in PROFILES.items() if profile in profiles]
+    if not others:
+        known = ", ".join(PROFILES[mode])
+        raise ModelRejected(Reason.PROFILE_UNKNOWN, name=profile, known=known)
+    raise ModelRejected(
+        Reason.PROFILE_UNSUPPORTED, mode=mode, system=SYSTEM, name=profile, known=", ".join(others)
+    )

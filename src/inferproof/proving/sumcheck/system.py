@@ -52,7 +52,7 @@ from inferproof.proving.sumcheck.description import described
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache, Loaded
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
+from inferproof.proving.sumcheck.modes import DEFAULT, MODES, PRIVATE, check_profile, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
 from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.proving.sumcheck.prove import (
@@ -101,12 +101,12 @@ class SumcheckSystem:
 
     def describe(self, mode: str | None = None) -> Description:
         """See ModeReporter."""
-        return described(mode or CLEAR)
+        return described(mode or DEFAULT)
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED,
-        OPTION_OUT_OF_RANGE, COMPILE_TIME_LIMIT, COMPILE_MEMORY_LIMIT.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, PROFILE_UNSUPPORTED, MODE_UNKNOWN,
+        MODE_UNSUPPORTED, OPTION_OUT_OF_RANGE, COMPILE_TIME_LIMIT, COMPILE_MEMORY_LIMIT.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -116,12 +116,9 @@ class SumcheckSystem:
         if request.srs is not None:
             raise ModelRejected(Reason.SRS_UNUSED, system=self.name)
         check_mode(self.name, request.mode, MODES)
-        profiles = PROFILES[request.mode or CLEAR]
-        if request.profile not in profiles:
-            raise ModelRejected(
-                Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
-            )
-        if request.mode == PRIVATE and self._openings is None:
+        mode = request.mode or DEFAULT
+        check_profile(mode, request.profile)
+        if mode == PRIVATE and self._openings is None:
             raise MissingPart(Reason.MISSING_OPENINGS)
         check_precision(request)
         began = time.perf_counter()
@@ -149,7 +146,7 @@ class SumcheckSystem:
                     "parameters": model.parameters,
                     "preprocessing": request.committed(model),
                     "profile": request.profile,
-                    "mode": request.mode or CLEAR,
+                    "mode": mode,
                     "max_error": request.max_error,
                     "bits": request.bits,
                     "margin": request.margin or MARGIN,

@@ -10,7 +10,7 @@ from inferproof.protocol.proof_mode import SYSTEM, is_ended
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import Estimate, OpeningCounter
 from inferproof.services.base import Clock, Systems
-from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.catalog import Catalog, RegisteredModel
 from inferproof.services.models.submission import (
     Submission,
     check_submission_signature,
@@ -18,6 +18,7 @@ from inferproof.services.models.submission import (
 )
 from inferproof.services.orders.base import GatewaySettings, ModelView
 from inferproof.services.orders.views import model_view
+from inferproof.services.private_inputs import PrivateInputs
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.models import (
     ModelEstimate,
@@ -43,6 +44,7 @@ class Registry:
         blobs: BlobStore,
         artifacts: ArtifactStore,
         systems: Systems,
+        private_inputs: PrivateInputs,
         settings: GatewaySettings,
         clock: Clock,
     ) -> None:
@@ -51,15 +53,16 @@ class Registry:
         self._blobs = blobs
         self._artifacts = artifacts
         self._systems = systems
+        self._private_inputs = private_inputs
         self._settings = settings
         self._clock = clock
 
     async def list(self, wanted: ModelFilter) -> Sequence[ModelView]:
         found = await self._models.list(wanted)
-        return [model_view(self._catalog.read(record), self._settings) for record in found]
+        return [await self._view(record) for record in found]
 
     async def model(self, name: str) -> ModelView:
-        return model_view(await self._catalog.find(name), self._settings)
+        return await self._viewed(await self._catalog.find(name))
 
     async def bundle(self, name: str) -> bytes:
         return (await self._catalog.find(name)).submission.bundle_bytes
@@ -74,7 +77,7 @@ class Registry:
             f"{card.id}@{card.version}", submission.provider, document
         )
         if known is not None:
-            return model_view(self._catalog.read(known), self._settings)
+            return await self._view(known)
         record = ModelRecord(
             id=card.id,
             version=card.version,
@@ -93,7 +96,7 @@ class Registry:
             created_at=now,
             updated_at=now,
         )
-        return model_view(self._catalog.read(await self._models.add(record)), self._settings)
+        return await self._view(await self._models.add(record))
 
     async def approve(self, name: str) -> ModelView:
         """The active model, once the compiled model on this machine is the submitted one, and the
@@ -120,7 +123,14 @@ class Registry:
             record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()
         )
         self._catalog.changed()
-        return model_view(self._catalog.read(changed), self._settings)
+        return await self._view(changed)
+
+    async def _view(self, record: ModelRecord) -> ModelView:
+        return await self._viewed(self._catalog.read(record))
+
+    async def _viewed(self, model: RegisteredModel) -> ModelView:
+        taken = await self._private_inputs.taken(model)
+        return model_view(model, self._settings, private_inputs=taken)
 
     async def _check_commitment(self, record: ModelRecord) -> None:
         """Whoever was approved first with a compiled model is whom its answers pay."""
@@ -152,7 +162,7 @@ class Registry:
             record.name, ModelStatus.SUSPENDED, now=self._clock()
         )
         self._catalog.changed()
-        return model_view(self._catalog.read(changed), self._settings)
+        return await self._view(changed)
 
     async def suspend_ended(self) -> Sequence[str]:
         """The names of the active models whose mode has ended, which are suspended now.

@@ -19,7 +19,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
 from inferproof.types.payment import Payment, Quote, Settlement
-from inferproof.types.proof import Assurance, Setup, Visibility
+from inferproof.types.proof import Assurance, Setup, ToldProof, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -87,8 +87,10 @@ class Example:
 class ModelView:
     """A model as buyers see it.
 
-    `proven` is the plain sentence of what its proofs prove. `input_shapes` are those of the
-    graph, after pre-processing. `file_size` is that of the ONNX file. `estimate`
+    `proven` is the plain sentence of what its proofs prove, `mode` what they show, None where the
+    proof system has no modes. `private_inputs` says whether they can be about a private input,
+    where that is known, and `private_assurance` what they give then. `input_shapes` are those of
+    the graph, after pre-processing. `file_size` is that of the ONNX file. `estimate`
     is present once the model was approved.
     """
 
@@ -107,6 +109,9 @@ class ModelView:
     setup: Setup
     visibility: Visibility
     assurance: Assurance
+    private_assurance: Assurance
+    mode: str | None
+    private_inputs: bool | None
     proven: str
     input_type: str
     max_input_bytes: int
@@ -129,6 +134,11 @@ class ModelView:
     def name(self) -> str:
         """Id and version in one word: crypto-news-sentiment@1.0.0."""
         return f"{self.id}@{self.version}"
+
+    def told(self, *, private_input: bool) -> ToldProof:
+        """What a buyer is told of the proof that is offered, about a private input or not."""
+        assurance = self.private_assurance if private_input else self.assurance
+        return ToldProof(self.mode, assurance, self.private_inputs)
 
 
 @dataclass(frozen=True)

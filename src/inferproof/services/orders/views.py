@@ -2,7 +2,7 @@
 
 from inferproof.models.card import CLASSIFICATION
 from inferproof.payments.method import PaymentMethods
-from inferproof.protocol.claims import assurance_of, proven_sentence
+from inferproof.protocol.claims import assurance_of, mode_of_model, proven_sentence
 from inferproof.protocol.labels import label_of, scores_of
 from inferproof.services.models.catalog import RegisteredModel
 from inferproof.services.orders.base import (
@@ -17,7 +17,9 @@ from inferproof.storage.ports.jobs import Answer, Job
 from inferproof.types.money import Money
 
 
-def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
+def model_view(
+    model: RegisteredModel, settings: GatewaySettings, *, private_inputs: bool | None
+) -> ModelView:
     """The model as buyers see it on this gateway's terms."""
     record, card, bundle = model.record, model.submission.card, model.submission.bundle
     parts = bundle.parts
@@ -38,6 +40,9 @@ def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
         setup=parts.setup,
         visibility=parts.visibility,
         assurance=assurance,
+        private_assurance=assurance_of(bundle, private_input=True),
+        mode=mode_of_model(bundle),
+        private_inputs=private_inputs,
         proven=proven_sentence(assurance, parts),
         input_type=card.input.type,
         max_input_bytes=card.input.max_bytes,
