@@ -30,19 +30,53 @@ BOUND = 1e-6
 
 PROVER = ("--package", "inferproof-prover", "--test")
 WHOLE = (*PROVER, "private_evidence", "--")
+LONG = (*WHOLE, "--ignored")
+APART = "cannot_be_told_apart_by_ten_thousand_proofs_with"
 PARTS: dict[str, tuple[str, ...]] = {
-    "simulated proofs, native verifier": (*WHOLE, "simulator::"),
-    "distinguisher, own challenges": (*WHOLE, "--ignored", "with_own_challenges"),
-    "distinguisher, frozen challenges": (*WHOLE, "--ignored", "with_frozen_challenges"),
-    "controls of the distinguisher": (*WHOLE, "distinguisher::control"),
-    "ranks of whole proofs": (*WHOLE, "--ignored", "rank::"),
+    "simulated proofs, native verifier": (
+        *WHOLE,
+        "simulator::simulated_keys",
+        "simulator::simulated_proofs_are",
+        "simulator::simulated_proofs_of_false",
+    ),
+    "simulated proofs of private inputs, native verifier": (
+        *WHOLE,
+        "simulator::simulated_attempts",
+        "simulator::simulated_proofs_are",
+        "simulator::simulated_proofs_of_false",
+    ),
+    "simulated proofs of ranges, native verifier": (
+        *WHOLE,
+        "simulator::simulated_proofs_are",
+        "simulator::simulated_proofs_of_a_keys_ranges",
+    ),
+    "distinguisher, own challenges": (*LONG, f"classes_{APART}_own"),
+    "distinguisher, frozen challenges": (*LONG, f"classes_{APART}_frozen"),
+    "controls of the distinguisher": (*WHOLE, "distinguisher::control_without"),
+    "distinguisher, private inputs, own challenges": (*LONG, f"private_inputs_{APART}_own"),
+    "distinguisher, private inputs, frozen challenges": (*LONG, f"private_inputs_{APART}_frozen"),
+    "controls of the distinguisher, private inputs": (
+        *WHOLE,
+        "distinguisher::control_of_private_inputs",
+    ),
+    "ranks of whole proofs": (*LONG, "rank::control_whole_proofs"),
+    "ranks of whole proofs, private inputs": (*LONG, "rank::control_private_inputs"),
+    "ranks of whole proofs, ranges of a key": (*LONG, "rank::control_ranges"),
     "ranks of openings": ("--package", "inferproof-hiding", "--lib", "--", "tests::rank", "salts"),
     "ranks of the relation proof": ("--package", "inferproof-relation", "--lib", "--", "uniform"),
     "attack by interpolation": (*PROVER, "private_interpolation"),
     "frozen challenges, words": (*PROVER, "private_frozen"),
 }
 """Parts of the evidence, with the tests of the Rust crates that they are."""
-PYTHON = {"simulated proofs, second verifier": "tests/unit/proving/test_private_simulated.py"}
+PYTHON = {
+    "simulated proofs, second verifier": "tests/unit/proving/test_private_simulated.py",
+    "simulated proofs of private inputs, second verifier": (
+        "tests/unit/proving/test_private_simulated_inputs.py"
+    ),
+    "simulated proofs of ranges, second verifier": (
+        "tests/unit/proving/test_private_simulated_ranges.py"
+    ),
+}
 """The same of the tests in Python."""
 _PASSED = re.compile(r"^test (\S+) \.\.\. ok$", re.MULTILINE)
 

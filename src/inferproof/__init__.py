@@ -15,10 +15,10 @@ def __getattr__(name: str) -> Any:
     return version("inferproof")
 
 
-def _evidence() -> bool:
+def _evidence(private_input: bool) -> bool:
     from inferproof.proving.sumcheck.evidence import evidence_holds
 
-    return evidence_holds()
+    return evidence_holds(private_input=private_input)
 
 
 rest_on(_evidence)

@@ -32,8 +32,9 @@ def is_ended(verifying_key: bytes) -> bool:
     return len(verifying_key) > _PLACE and verifying_key[_PLACE] == _ENDED
 
 
-def rest_on(evidence: Callable[[], bool]) -> None:
-    """Lets what is claimed of the private mode rest on `evidence`, asked at each claim.
+def rest_on(evidence: Callable[[bool], bool]) -> None:
+    """Lets what is claimed of the private mode rest on `evidence`, asked at each claim: whether
+    there is some for proofs about public inputs (False) or about private ones (True).
 
     The package says so once, when it is imported. Evidence is of the native module's sources
     (docs/adr/0038-evidence-of-privacy.md), of which rules as these know nothing.
@@ -42,24 +43,21 @@ def rest_on(evidence: Callable[[], bool]) -> None:
     _evidence = evidence
 
 
-def evidence_complete() -> bool:
-    """Whether the tests that proofs of the private mode hide what they are to hide have been run on
-    these sources. Without them a build claims integrity alone, and says what is not shown."""
-    return _evidence()
+def evidence_complete(*, private_input: bool = False) -> bool:
+    """Whether the tests that proofs of the private mode, about a private input or not, hide what
+    they are to hide have been run on these sources. Without them a build claims integrity alone,
+    and says what is not shown."""
+    return _evidence(private_input)
 
 
 def assurance_in(mode: str | None, *, private_input: bool = False) -> Assurance:
-    """What a verified proof of this mode gives.
-
-    The evidence is of proofs about public inputs: of those about private ones nothing is claimed
-    but integrity.
-    """
-    hides = mode == PRIVATE and not private_input and evidence_complete()
+    """What a verified proof of this mode gives, about a private input or not."""
+    hides = mode == PRIVATE and evidence_complete(private_input=private_input)
     return Assurance.ZK_PRIVATE if hides else Assurance.ZK_INTEGRITY
 
 
-def _none() -> bool:
+def _none(_: bool) -> bool:
     return False
 
 
-_evidence: Callable[[], bool] = _none
+_evidence: Callable[[bool], bool] = _none

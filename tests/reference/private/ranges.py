@@ -42,13 +42,18 @@ class RangePart(PrivateKey):
     def check(self, proof: Proof) -> None:
         """Raises: Rejected."""
         epoch = follow(self, self.commitment, proof.links)
+        transcript = self.begin_ranges(epoch.digest)
+        self._check(_NOTHING, _NOTHING, (proof, epoch), transcript, [])
+
+    def begin_ranges(self, opened: bytes) -> Transcript:
+        """A transcript that has absorbed what a proof of ranges is about."""
         transcript = Transcript()
         transcript.absorb("protocol", _PROTOCOL)
-        transcript.absorb("key", epoch.digest)
+        transcript.absorb("key", opened)
         transcript.absorb("statement", bytes(32))
         transcript.absorb("inputs", words(_NOTHING))
         transcript.absorb("outputs", words(_NOTHING))
-        self._check(_NOTHING, _NOTHING, (proof, epoch), transcript, [])
+        return transcript
 
 
 @lru_cache(maxsize=8)  # of each key many proofs are judged

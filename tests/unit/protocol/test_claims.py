@@ -101,21 +101,26 @@ def _keyed(mode: int, system: str = "sumcheck") -> VerifierBundle:
 def test_only_a_private_key_hides_weights_and_only_where_it_was_tried(
     monkeypatch: pytest.MonkeyPatch, bundle: VerifierBundle, complete: bool, expected: Assurance
 ) -> None:
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: complete)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: complete)
     assert assurance_of(bundle) is expected
 
 
-def test_of_private_inputs_there_is_no_evidence_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: True)
+def test_of_private_inputs_as_much_is_claimed_as_there_is_evidence_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proof_mode, "_evidence", lambda private_input: not private_input)
     assert assurance_of(_keyed(3), private_input=False) is Assurance.ZK_PRIVATE
     assert assurance_of(_keyed(3), private_input=True) is Assurance.ZK_INTEGRITY
+    monkeypatch.setattr(proof_mode, "_evidence", lambda _: True)
+    assert assurance_of(_keyed(3), private_input=True) is Assurance.ZK_PRIVATE
+    assert assurance_of(_keyed(1), private_input=True) is Assurance.ZK_INTEGRITY
 
 
 @pytest.mark.parametrize("found", [False, True])
 def test_what_is_claimed_follows_from_the_evidence_for_this_build(
     monkeypatch: pytest.MonkeyPatch, found: bool
 ) -> None:
-    monkeypatch.setattr(evidence, "evidence_holds", lambda: found)
+    monkeypatch.setattr(evidence, "evidence_holds", lambda **_: found)
     expected = Assurance.ZK_PRIVATE if found else Assurance.ZK_INTEGRITY
     assert strongest_assurance("sumcheck") is expected
 
@@ -127,7 +132,7 @@ def test_a_process_that_knows_of_no_evidence_claims_none(monkeypatch: pytest.Mon
 
 
 def test_the_most_that_a_system_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: True)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: True)
     assert strongest_assurance("sumcheck") is Assurance.ZK_PRIVATE
     assert strongest_assurance("ezkl") is Assurance.ZK_INTEGRITY
     assert strongest_assurance("toy") is Assurance.COMMITMENT

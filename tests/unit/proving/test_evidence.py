@@ -13,8 +13,10 @@ from inferproof.errors import MissingPart, Reason
 from inferproof.proving.sumcheck import evidence
 from inferproof.proving.sumcheck.evidence import (
     COUNTED,
+    COUNTED_OF_PRIVATE_INPUTS,
     FORMAT,
     NEEDED,
+    NEEDED_OF_PRIVATE_INPUTS,
     PROOFS,
     evidence_gap,
     evidence_holds,
@@ -48,14 +50,19 @@ def forgotten() -> Iterator[None]:
     evidence_gap.cache_clear()
 
 
+ALL = NEEDED + NEEDED_OF_PRIVATE_INPUTS
+
+
 def whole() -> dict[str, Any]:
-    passed = {part: ["a test"] for part in NEEDED}
-    figures = {part: {"proofs of each class": PROOFS} for part in COUNTED}
+    passed = {part: ["a test"] for part in ALL}
+    counted = COUNTED + COUNTED_OF_PRIVATE_INPUTS
+    figures = {part: {"proofs of each class": PROOFS} for part in counted}
     return {"format": FORMAT, "sources": SOURCES, "passed": passed, "figures": figures}
 
 
 def test_evidence_of_the_same_sources_holds() -> None:
     assert gap(whole(), SOURCES) is None
+    assert gap(whole(), SOURCES, private_input=True) is None
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,28 @@ def test_no_part_may_be_missing_or_empty(part: str) -> None:
     assert gap(found, SOURCES) == f"the evidence lacks a part: {part}"
 
 
+@pytest.mark.parametrize("part", NEEDED_OF_PRIVATE_INPUTS)
+def test_without_a_part_about_private_inputs_there_is_evidence_for_public_ones(part: str) -> None:
+    found = whole()
+    found["passed"][part] = []
+    assert gap(found, SOURCES) is None
+    assert gap(found, SOURCES, private_input=True) == f"the evidence lacks a part: {part}"
+
+
+@pytest.mark.parametrize("part", COUNTED_OF_PRIVATE_INPUTS)
+def test_too_few_proofs_about_private_inputs_are_none_for_these(part: str) -> None:
+    found = whole()
+    found["figures"][part] = {"proofs of each class": PROOFS - 1}
+    assert gap(found, SOURCES) is None
+    why = f"the evidence rests on too few proofs: {part}"
+    assert gap(found, SOURCES, private_input=True) == why
+
+
+@pytest.mark.parametrize("private_input", [False, True])
+def test_evidence_of_other_sources_is_none_for_any_input(private_input: bool) -> None:
+    assert gap(whole(), "cd" * 32, private_input=private_input) is not None
+
+
 @pytest.mark.parametrize("part", COUNTED)
 @pytest.mark.parametrize("figure", [{"proofs of each class": PROOFS - 1}, {}, 5, None])
 def test_too_few_proofs_are_no_evidence(part: str, figure: object) -> None:
@@ -95,7 +124,7 @@ def test_too_few_proofs_are_no_evidence(part: str, figure: object) -> None:
 
 def test_the_script_takes_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     taker = script("evidence", monkeypatch)
-    assert {*taker.PARTS, *taker.PYTHON} == set(NEEDED)
+    assert {*taker.PARTS, *taker.PYTHON} == set(ALL)
     assert taker.FORMAT == FORMAT
     assert taker.FILE == evidence.FILE
 
@@ -118,6 +147,13 @@ def test_a_file_that_is_none_is_no_evidence(
     evidence_gap.cache_clear()
     file.write_text(json.dumps(whole()))
     assert evidence_holds()
+    assert evidence_holds(private_input=True)
+    evidence_gap.cache_clear()
+    lacking = whole()
+    del lacking["passed"][NEEDED_OF_PRIVATE_INPUTS[0]]
+    file.write_text(json.dumps(lacking))
+    assert evidence_holds()
+    assert not evidence_holds(private_input=True)
 
 
 def test_without_the_native_module_there_is_none(

@@ -585,7 +585,7 @@ async def test_an_order_book_that_does_not_answer_is_not_waited_for_without_end(
 def test_what_is_said_of_the_mode_follows_from_the_evidence(
     monkeypatch: pytest.MonkeyPatch, complete: bool
 ) -> None:
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: complete)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: complete)
     with closing(SumcheckSystem()) as system:
         said, clear = system.describe(), system.describe(CLEAR)
     assert said.assurance is (Assurance.ZK_PRIVATE if complete else Assurance.ZK_INTEGRITY)

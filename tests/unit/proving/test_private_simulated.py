@@ -4,54 +4,20 @@ random oracle that it has programmed: the second verifier accepts them, as the n
 `native/prover/tests/private_evidence` makes them; the vectors hold what the oracle answers.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reference.changes import verdict
-from reference.field import Element
 from reference.keys import Tensors
 from reference.private.verifier import PrivateKey
+from reference.programmed import Answers, Programmed, answers_of
 from reference.reader import Rejected
 from reference.transcript import Transcript
 from reference.vectors import Vector, files, load
 
 VECTORS = files("private/simulated")
 each_vector = pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
-
-
-class Programmed(Transcript):
-    """An oracle that answers what it was programmed to, whatever it is asked."""
-
-    def __init__(self, answers: Sequence[Any]) -> None:
-        super().__init__()
-        self._answers = list(answers)
-
-    def observe(self, data: bytes) -> None:
-        """What is absorbed changes nothing."""
-
-    def _next(self) -> Any:
-        return self._answers.pop(0)
-
-    def challenge(self) -> Element:
-        first, second, third, fourth, fifth = self._next()
-        return first, second, third, fourth, fifth
-
-    def indices(self, count: int, bits: int) -> list[int]:
-        found = [int(self._next()) for _ in range(count)]
-        assert all(index >> bits == 0 for index in found)
-        return found
-
-    def work_done(self, bits: int, witness: int) -> bool:
-        return bool(self._next() == {"bits": bits, "witness": witness})
-
-    @property
-    def left(self) -> int:
-        """Answers that nobody has asked for."""
-        return len(self._answers)
 
 
 class ProgrammedKey(PrivateKey):
@@ -68,15 +34,6 @@ class ProgrammedKey(PrivateKey):
         self, inputs: Tensors, outputs: Tensors, statement: bytes, opened: bytes | None = None
     ) -> Transcript:
         return self.oracle
-
-
-Answers = dict[str, list[Any]]
-"""What the oracle answers: of the link that the proof carries, and of the proof."""
-
-
-def answers_of(path: Path) -> Answers:
-    text = json.loads(path.read_text())
-    return {name: text[name] for name in ("link", "program")}
 
 
 def check(vector: Vector, proof: bytes, answers: Answers) -> int:

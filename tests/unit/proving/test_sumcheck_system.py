@@ -33,7 +33,7 @@ from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects

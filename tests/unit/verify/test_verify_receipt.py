@@ -656,13 +656,13 @@ def test_12_who_claims_that_weights_are_hidden_is_believed_where_it_was_tried(
     monkeypatch: pytest.MonkeyPatch, signed: bool, verified: bool
 ) -> None:
     """The evidence is of a build; a receipt of one that has none says less, and holds."""
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: signed)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: signed)
     bundle = sample_bundle(system="sumcheck", verifying_key=PRIVATE_KEY)
     file = sample_receipt_file(Sample(bundle=bundle))
     level = Assurance.ZK_PRIVATE if signed else Assurance.ZK_INTEGRITY
     assert file.receipt.assurance is level
     assert ("revealing nothing else of its weights" in file.receipt.proven) is signed
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: verified)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: verified)
     data, policy = encode_receipt_file(file), Policy(minimum_assurance=level)
     if signed and not verified:
         with rejects(
@@ -678,7 +678,7 @@ def test_12_who_claims_that_weights_are_hidden_is_believed_where_it_was_tried(
 
 @pytest.mark.parametrize("mode", [1, 2])
 def test_12_no_other_mode_may_claim_it(monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
-    monkeypatch.setattr(proof_mode, "evidence_complete", lambda: True)
+    monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: True)
     key = bytes([*range(12), mode, 1])
     sample = Sample(bundle=sample_bundle(system="sumcheck", verifying_key=key))
     file = sample_receipt_file(sample)

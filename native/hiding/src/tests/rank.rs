@@ -193,15 +193,20 @@ fn control_a_fresh_vector_that_is_opened_twice_shows_more() {
     assert_eq!(views(&[11, 12]).leak(|_| true), 243);
 }
 
-/// The views of so many openings of one vector, each with a fresh vector of its own. Of these, masks only
+/// The views of so many openings of the same vectors, each with a fresh vector of its own. Of these, masks only
 /// are looked at.
 fn opened_often(stack: &Stack, openings: usize) -> Views {
+    opened_sharing(stack, openings, |_| false)
+}
+
+/// The same where all fresh vectors have one mask of some kinds.
+fn opened_sharing(stack: &Stack, openings: usize, shared: impl Fn(Kind) -> bool) -> Views {
     let numbers: Vec<u8> = (0..openings as u8).map(|opening| 30 + opening).collect();
     let nothing = stack.view(&[]);
     let mut views = Vec::new();
     for cell in stack.cells() {
         let view = |&number: &u8| stack.view_by(number, &[(cell, Base::ONE)]);
-        if cell.vector == 1 {
+        if cell.vector > 0 || shared(cell.kind) {
             let of_all: Vec<_> = numbers.iter().map(view).collect();
             views.push((cell.kind, of_all.concat()));
         } else if cell.kind != Kind::Witness {
@@ -237,4 +242,38 @@ fn a_vector_with_tails_for_two_openings_shows_the_claim_only_in_both() {
     // Its negative neighbours: with fewer tails, both openings together show more.
     let with_tails = |count| views.leak(|kind| !matches!(kind, Kind::Tail(row) if row >= count));
     assert_eq!([0, 10].map(with_tails), [88, 8]);
+}
+
+/// Weights whose half serves attempts at a job, and private inputs with tails for so many of them. Without a later
+/// code, all of the folded vector is sent.
+fn job(attempts: usize) -> Stack {
+    let mut schedule = schedule(6, false, 1);
+    schedule.end.count = 8;
+    Stack::new(&[7, 5], &[other(&[9], 0), other(&[8], attempts)], schedule)
+}
+
+#[test]
+fn attempts_that_open_one_vector_of_inputs_show_their_claims_only() {
+    let stack = job(2);
+    assert_eq!(stack.shape.vectors[2].tails, 17);
+    let views = opened_often(&stack, 2);
+    assert_eq!(views.leak(|_| true), 0);
+    let with_tails = |count| views.leak(|kind| !matches!(kind, Kind::Tail(row) if row >= count));
+    // Its negative neighbour. With half of the tails the column of masks still does for so few leaves.
+    assert_eq!([0, 8].map(with_tails), [16, 0]);
+}
+
+#[test]
+fn control_attempts_with_one_r_show_more() {
+    let views = opened_sharing(&job(2), 2, |kind| kind == Kind::R);
+    assert_eq!(views.leak(|_| true), 60);
+}
+
+#[test]
+fn control_inputs_that_are_opened_more_often_than_their_tails_are_for_show_more() {
+    let mut schedule = schedule(6, true, 0);
+    schedule.rounds[0].queries.count = 20;
+    let stack = Stack::new(&[7, 5], &[other(&[8], 1)], schedule);
+    let leaks = [1, 3].map(|attempts| opened_often(&stack, attempts).leak(|_| true));
+    assert_eq!(leaks, [0, 180]);
 }

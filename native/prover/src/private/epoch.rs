@@ -237,27 +237,28 @@ impl Epoch {
         Ok(self.child(making.epoch(&mut |_| true, || Ok(()))?))
     }
 
-    /// An epoch for proofs that no link leads to, with these cells in its half, and all else that hides given. What
-    /// a link would say of it is drawn from a transcript.
+    /// An epoch of a kind for proofs that no link leads to, with these cells in its half, and all else that hides
+    /// given. What a link would say of it is drawn from a transcript.
     pub fn alone(
         key: PrivateKey,
+        kind: Kind,
         values: &Values<'_>,
         half: impl FnMut() -> Base,
         mut masks: Randomness,
         transcript: &mut Transcript,
     ) -> Result<Self, ProveError> {
-        let vector = key.of_proofs();
+        let vector = key.vector(kind).ok_or(ProveError::EpochKind)?;
         let columns = vector.weights().cells(values, half);
         let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
         let mut committed = vector.shape().commit(WEIGHTS, &columns, &mut masks)?;
-        let (kind, root) = (Kind::Proofs, committed.root());
+        let root = committed.root();
         let parent = Commitment::of_key(&key);
         let half = link::begin(&key, &parent, (kind, &root), transcript);
         // Nobody who draws challenges from it has seen a fresh vector.
         let drawn = link::draw(&key, half, &[0; 32], transcript);
         let value = committed.keep(&drawn.form(vector))?;
         Ok(Self {
-            slots: Slots::new(key.openings().proofs),
+            slots: Slots::new(key.openings_of(kind)),
             model: Arc::new(Model::new(key, values)),
             links: Vec::new(),
             commitment: Commitment::alone(kind, root, drawn, value),

@@ -8,7 +8,7 @@ use super::slots::Slots;
 use crate::error::ProveError;
 use claim_reduction::Visibility;
 use commitment::Root;
-use hiding::{Committed, Secret};
+use hiding::{Committed, Randomness, Secret};
 use key::{INPUT_OPENINGS, INPUTS, PrivateKey, Proofs};
 use transcript::Base;
 
@@ -35,7 +35,8 @@ impl Inputs {
         let vector = proofs.inputs().ok_or(ProveError::OtherRun)?;
         executor::check_inputs(key.graph(), inputs)?;
         let values = masks::of_inputs(inputs);
-        Self::of_columns(key, proofs, values, &vector.cells(inputs), secret)
+        let mut randomness = masks::of_private(secret, &values, &key.digest());
+        Self::of_columns(key, proofs, values, &vector.cells(inputs), &mut randomness)
     }
 
     fn of_columns(
@@ -43,14 +44,13 @@ impl Inputs {
         proofs: &Proofs,
         values: [u8; 32],
         columns: &[Vec<Base>],
-        secret: &Secret,
+        randomness: &mut Randomness,
     ) -> Result<Self, ProveError> {
-        let mut randomness = masks::of_private(secret, &values, &key.digest());
         let columns: Vec<_> = columns.iter().map(Vec::as_slice).collect();
         Ok(Self {
             key: key.digest(),
             values,
-            committed: proofs.shape().commit(INPUTS, &columns, &mut randomness)?,
+            committed: proofs.shape().commit(INPUTS, &columns, randomness)?,
             attempts: Slots::new(INPUT_OPENINGS as u32),
         })
     }
@@ -76,9 +76,20 @@ impl Inputs {
         secret: &Secret,
         columns: &[Vec<Base>],
     ) -> Result<Self, ProveError> {
+        let mut randomness = masks::of_private(secret, &masks::of_inputs(inputs), &key.digest());
+        Self::masked(key, inputs, columns, &mut randomness)
+    }
+
+    /// The same with all that hides given.
+    pub fn masked(
+        key: &PrivateKey,
+        inputs: &[&[i32]],
+        columns: &[Vec<Base>],
+        randomness: &mut Randomness,
+    ) -> Result<Self, ProveError> {
         let proofs = key.proofs(Visibility::Private);
         let proofs = proofs.map_err(|error| ProveError::Key(error.clone()))?;
-        Self::of_columns(key, proofs, masks::of_inputs(inputs), columns, secret)
+        Self::of_columns(key, proofs, masks::of_inputs(inputs), columns, randomness)
     }
 
     /// Forgets which attempts were made.

@@ -3,18 +3,23 @@
 //!
 //! Challenges are the transcript's own in one half of the runs; in the other half they are the same in all
 //! proofs, so that what is not masked is the same each time, and statistics see the least of it.
+//!
+//! Where inputs are private, a sample has one commitment to them and two proofs that open it, as attempts at one
+//! job do; classes of two inputs then say that nothing tells these apart either.
 
+use crate::masks::{Layout, stream};
 use crate::positions::{Positions, words};
 use crate::report::report;
-use crate::sample::{Layout, Made, Model, Oracle, drawn, small, stream};
+use crate::sample::{Made, Model, Oracle, attempts, small};
 use crate::simulate::{Known, simulate};
-use crate::statistics::{Figures, Kind, Tally};
+use crate::statistics::{Figures, Kind as Field, Tally};
 use commitment::Profile;
+use key::Kind;
 use serde_json::json;
 use std::collections::BTreeMap;
 use transcript::Drawn;
 
-/// Samples of each class in the short form.
+/// Proofs of each class in the short form.
 const SHORT: usize = 512;
 /// Those of the evidence, which counts from this number on; `EVIDENCE_PROOFS` tries it with fewer.
 fn long() -> usize {
@@ -48,13 +53,9 @@ impl Challenges {
 }
 
 /// Models of one graph with one output: two sets of weights by two inputs.
-fn models() -> [Model; 4] {
-    let model = |weights: u64, inputs: u64| Model {
-        graph: small(),
-        weights: drawn(&small(), weights).0,
-        inputs: drawn(&small(), inputs).1,
-        profile: Profile::Default,
-    };
+fn models(kind: Kind) -> [Model; 4] {
+    let model =
+        |weights: u64, inputs: u64| Model::new(small(), (weights, inputs), Profile::Default, kind);
     let outputs = model(1, 2).outputs();
     let same = |weights: u64, inputs: u64| model(weights, inputs).outputs() == outputs;
     // A reader of the outputs can tell nothing apart either.
@@ -82,29 +83,35 @@ const NAMES: [&str; 5] = [
     "simulator",
 ];
 
-/// A program of the oracle under which no leaf is opened twice: equal leaves are no news.
+/// A program of the oracle under which no proof opens a leaf twice: equal leaves are no news.
 fn program(known: &Known) -> u64 {
     let fits = |&program: &u64| {
-        let oracle = Oracle::programmed(program);
-        let mut transcript = oracle.proof.clone();
+        let oracle = Oracle::programmed(known.kind, program);
+        let mut transcripts = oracle.proofs.clone();
         let made = simulate(known, oracle, &mut stream(0, program));
-        assert_eq!(made.verdict(&mut transcript), "");
-        let mut seen = Vec::new();
-        transcript.drawn().iter().all(|drawn| match drawn {
-            Drawn::Index(index) => {
-                let new = !seen.contains(index);
-                seen.push(*index);
-                new
-            }
-            // Between codes.
-            Drawn::Work(..) => {
-                seen.clear();
-                true
-            }
-            Drawn::Challenge(_) => true,
-        })
+        assert_eq!(made.verdict(&mut transcripts), "");
+        transcripts
+            .iter()
+            .all(|own| opens_no_leaf_twice(own.drawn()))
     };
     (0..1000).find(fits).unwrap()
+}
+
+fn opens_no_leaf_twice(drawn: &[Drawn]) -> bool {
+    let mut seen = Vec::new();
+    drawn.iter().all(|drawn| match drawn {
+        Drawn::Index(index) => {
+            let new = !seen.contains(index);
+            seen.push(*index);
+            new
+        }
+        // Between codes.
+        Drawn::Work(..) => {
+            seen.clear();
+            true
+        }
+        Drawn::Challenge(_) => true,
+    })
 }
 
 /// Everything that samples are made from.
@@ -122,11 +129,17 @@ struct Run {
 }
 
 impl Run {
-    fn new(challenges: Challenges, samples: usize, without: Option<&'static str>) -> Self {
-        let models = models();
+    /// So many proofs of each class, of the kind that opens commitments of `kind`.
+    fn new(
+        kind: Kind,
+        challenges: Challenges,
+        proofs: usize,
+        without: Option<&'static str>,
+    ) -> Self {
+        let models = models(kind);
         let known = Known::of(&models[0]);
         let mut run = Self {
-            layout: Layout::of(&models[0].bare()),
+            layout: models[0].layout(),
             program: program(&known),
             known,
             models,
@@ -136,12 +149,12 @@ impl Run {
                 kinds: Vec::new(),
             },
             kept: Vec::new(),
-            samples,
+            samples: proofs / attempts(kind),
             without,
         };
         run.positions = words(&run.make(0, 0)).0;
         let uniform: Vec<usize> = (0..run.positions.kinds.len())
-            .filter(|&position| run.positions.kinds[position] == Kind::Uniform)
+            .filter(|&position| run.positions.kinds[position] == Field::Uniform)
             .collect();
         let kept = (0..KEPT).map(|number| uniform[number * uniform.len() / KEPT]);
         run.kept = kept.collect();
@@ -150,9 +163,13 @@ impl Run {
 
     fn oracle(&self) -> Oracle {
         match self.challenges {
-            Challenges::Own => Oracle::own(),
-            Challenges::Frozen => Oracle::programmed(self.program),
+            Challenges::Own => Oracle::own(self.known.kind),
+            Challenges::Frozen => self.programmed(self.program),
         }
+    }
+
+    fn programmed(&self, program: u64) -> Oracle {
+        Oracle::programmed(self.known.kind, program)
     }
 
     fn make(&self, class: usize, number: usize) -> Made {
@@ -168,7 +185,7 @@ impl Run {
             Challenges::Own => 1 << 32 | number as u64,
             Challenges::Frozen => self.program,
         };
-        simulate(&self.known, Oracle::programmed(program), &mut coins)
+        simulate(&self.known, self.programmed(program), &mut coins)
     }
 
     /// The samples of a class.
@@ -235,24 +252,39 @@ fn pairs() -> Vec<[usize; 2]> {
     pairs
 }
 
-/// That no figure is beyond the limit, in all classes.
-fn indistinguishable(challenges: Challenges, samples: usize) {
-    let run = Run::new(challenges, samples, None);
-    let (figures, rates) = run.figures(&[0, 1, 2, 3, 4]);
+/// The classes that are looked at: all, or first weights with the first input, others with another one, and the
+/// simulator where challenges are the transcript's own and a sample takes three times as long. What tells weights
+/// or inputs alone apart is seen there too, and better with frozen challenges.
+const fn classes(kind: Kind, challenges: Challenges) -> &'static [usize] {
+    match (kind, challenges) {
+        (Kind::PrivateInputs, Challenges::Own) => &[0, 3, 4],
+        _ => &[0, 1, 2, 3, 4],
+    }
+}
+
+/// That no figure is beyond the limit, in these classes.
+fn indistinguishable(kind: Kind, challenges: Challenges, proofs: usize) {
+    let run = Run::new(kind, challenges, proofs, None);
+    let classes = classes(kind, challenges);
+    let (figures, rates) = run.figures(classes);
     let families = figures.families();
+    let name = match kind {
+        Kind::PrivateInputs => format!("private inputs, {}", challenges.name()),
+        _ => challenges.name().to_owned(),
+    };
     for (family, (count, most)) in &families {
         println!(
-            "{}, {samples} proofs a class: {family}: {count} figures, at most {most:.2} of {:.2} nats",
-            challenges.name(),
+            "{name}, {proofs} proofs a class: {family}: {count} figures, at most {most:.2} of {:.2} nats",
             figures.limit()
         );
     }
     let rounded = |value: f64| (value * 100.0).round() / 100.0;
     report(
-        &format!("distinguisher, {}", challenges.name()),
+        &format!("distinguisher, {name}"),
         &json!({
-            "proofs of each class": samples,
-            "classes": NAMES,
+            "proofs of each class": run.samples * attempts(kind),
+            "attempts that open one commitment to inputs": attempts(kind),
+            "classes": classes.iter().map(|&class| NAMES[class]).collect::<Vec<_>>(),
             "positions": run.positions.kinds.len(),
             "figures": figures.0.len(),
             "nats of a failure": rounded(figures.limit()),
@@ -270,29 +302,64 @@ fn indistinguishable(challenges: Challenges, samples: usize) {
 
 #[test]
 fn classes_cannot_be_told_apart_by_some_proofs_with_own_challenges() {
-    indistinguishable(Challenges::Own, SHORT);
+    indistinguishable(Kind::Proofs, Challenges::Own, SHORT);
 }
 
 #[test]
 fn classes_cannot_be_told_apart_by_some_proofs_with_frozen_challenges() {
-    indistinguishable(Challenges::Frozen, SHORT);
+    indistinguishable(Kind::Proofs, Challenges::Frozen, SHORT);
+}
+
+#[test]
+fn private_inputs_cannot_be_told_apart_by_some_proofs_with_frozen_challenges() {
+    indistinguishable(Kind::PrivateInputs, Challenges::Frozen, SHORT);
 }
 
 #[test]
 #[ignore = "minutes: make evidence"]
 fn classes_cannot_be_told_apart_by_ten_thousand_proofs_with_own_challenges() {
-    indistinguishable(Challenges::Own, long());
+    indistinguishable(Kind::Proofs, Challenges::Own, long());
 }
 
 #[test]
 #[ignore = "minutes: make evidence"]
 fn classes_cannot_be_told_apart_by_ten_thousand_proofs_with_frozen_challenges() {
-    indistinguishable(Challenges::Frozen, long());
+    indistinguishable(Kind::Proofs, Challenges::Frozen, long());
+}
+
+#[test]
+#[ignore = "minutes: make evidence"]
+fn private_inputs_cannot_be_told_apart_by_ten_thousand_proofs_with_own_challenges() {
+    indistinguishable(Kind::PrivateInputs, Challenges::Own, long());
+}
+
+#[test]
+#[ignore = "minutes: make evidence"]
+fn private_inputs_cannot_be_told_apart_by_ten_thousand_proofs_with_frozen_challenges() {
+    indistinguishable(Kind::PrivateInputs, Challenges::Frozen, long());
+}
+
+/// Masks of a vector that proofs of public inputs do not have are left out of proofs of private ones.
+fn kind_of(name: &str) -> Kind {
+    let inputs = Model::new(small(), (1, 2), Profile::Default, Kind::PrivateInputs)
+        .layout()
+        .inputs;
+    if inputs.iter().any(|own| own.0 == name) {
+        Kind::PrivateInputs
+    } else {
+        Kind::Proofs
+    }
 }
 
 /// What shows without a kind of mask, by field.
 fn control(name: &'static str) -> BTreeMap<&'static str, usize> {
-    let run = Run::new(Challenges::Frozen, CONTROL, Some(name));
+    let kind = kind_of(name);
+    let run = Run::new(
+        kind,
+        Challenges::Frozen,
+        CONTROL * attempts(kind),
+        Some(name),
+    );
     let (figures, rates) = run.figures(&[0, 1]);
     let caught = run.caught(&figures);
     let rate = (rates[0] * 1e3).round() / 1e3;
@@ -350,6 +417,11 @@ fn control_without_the_half_leaves_rounds_and_the_links_value_show() {
     caught_by_statistics("half", &fields);
 }
 
+#[test]
+fn control_of_private_inputs_without_the_column_of_masks_its_values_show() {
+    caught_by_statistics("column of masks", &["opening: values of masks"]);
+}
+
 /// Each leaf is a sum of many pads, and the answer one with the block: one position alone tells nothing. That
 /// all positions together do is what ranks find (`rank`).
 #[test]
@@ -357,4 +429,10 @@ fn control_without_tails_or_the_answers_pad_statistics_see_nothing() {
     for name in ["tails", "pad of the answer"] {
         assert_eq!(control(name), BTreeMap::new());
     }
+}
+
+/// So it is with the tails of the inputs, whose leaves are sums of cells of the column of masks, too.
+#[test]
+fn control_of_private_inputs_without_their_tails_statistics_see_nothing() {
+    assert_eq!(control("tails of the inputs"), BTreeMap::new());
 }

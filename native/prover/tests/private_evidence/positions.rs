@@ -1,4 +1,4 @@
-//! An epoch and its proof as words at positions, for statistics.
+//! An epoch and its proofs as words at positions, for statistics.
 
 use crate::sample::Made;
 use crate::statistics::Kind;
@@ -29,9 +29,8 @@ fn looked_at(name: &str) -> (usize, Kind) {
     }
 }
 
-/// Positions and words of an epoch and its proof.
+/// Positions and words of an epoch, of the root of private inputs, and of the proofs.
 pub fn words(made: &Made) -> (Positions, Vec<u32>) {
-    let written = made.proof.write(made.key());
     let mut found = Positions {
         names: Vec::new(),
         kinds: Vec::new(),
@@ -48,11 +47,17 @@ pub fn words(made: &Made) -> (Positions, Vec<u32>) {
     let mut value = Vec::new();
     transcript::write_extension(&mut value, made.value);
     add("link: value", Kind::Uniform, &value, usize::MAX);
-    let ends = written.fields.iter().skip(1).map(|&(_, start)| start);
-    let ends = ends.chain([written.bytes.len()]);
-    for (&(name, start), end) in written.fields.iter().zip(ends) {
-        let (most, kind) = looked_at(name);
-        add(name, kind, &written.bytes[start..end], most);
+    if let Some(root) = &made.input_root {
+        add("root of the inputs", Kind::Alike, root, DIGEST);
+    }
+    for proof in &made.proofs {
+        let written = proof.write_alone(made.key(), made.epoch.kind());
+        let ends = written.fields.iter().skip(1).map(|&(_, start)| start);
+        let ends = ends.chain([written.bytes.len()]);
+        for (&(name, start), end) in written.fields.iter().zip(ends) {
+            let (most, kind) = looked_at(name);
+            add(name, kind, &written.bytes[start..end], most);
+        }
     }
     (found, words)
 }

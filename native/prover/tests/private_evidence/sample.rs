@@ -1,20 +1,23 @@
 //! Keys and proofs to be looked at: the one place of these tests that knows how they are made.
 //!
-//! Every sample has a commitment to the weights of its own, so that samples of a class are independent. All
-//! that hides is drawn from the number of the sample, by the stream that proofs draw from too, so that a run can
-//! be made again; and a kind of mask can be left out, which no build that is shipped can do.
+//! Every sample has a commitment to the weights of its own, so that samples of a class are independent; and where
+//! inputs are private a commitment to these, which two attempts open. All that hides is drawn from the number of
+//! the sample, by the stream that proofs draw from too, so that a run can be made again; and a kind of mask can be
+//! left out, which no build that is shipped can do.
 
-use crate::models::graphs::{Builder, Random};
+use crate::hidden;
+use crate::liar::honest;
+use crate::masks::{Layout, Masks};
+use crate::models::graphs::Builder;
 use crate::models::{STATEMENT, views};
 use claim_reduction::Visibility;
-use commitment::Profile;
-use graph::{Graph, Values, elements};
-use hiding::{Context, Drawing, Randomness};
-use key::{Openings, PrivateKey, Public, WEIGHTS};
-use p3_field::PrimeCharacteristicRing;
-use prover::private::Epoch;
+use commitment::{Profile, Root};
+use graph::{Graph, Values};
+use hiding::Randomness;
+use key::{Kind, Opened, Openings, PrivateKey, Proofs, Public, RangePart};
+use prover::private::{Epoch, Inputs};
 use prover::relations::Witness;
-use transcript::{Base, DEGREE, Extension, Transcript};
+use transcript::{Base, Extension, Transcript};
 use verifier::private::{Commitment, Proof};
 
 /// Openings that each key is made for.
@@ -24,13 +27,24 @@ pub const OPENINGS: Openings = Openings {
     proofs: 2,
 };
 
+/// Proofs of a sample, all of which open its commitments of this kind.
+pub const fn attempts(kind: Kind) -> usize {
+    match kind {
+        Kind::PrivateInputs => 2,
+        _ => 1,
+    }
+}
+
 /// A model with an input.
 #[derive(Clone)]
 pub struct Model {
     pub graph: Graph,
     pub weights: Vec<i8>,
+    pub parameters: Vec<i32>,
     pub inputs: Vec<Vec<i32>>,
     pub profile: Profile,
+    /// What its proofs open, and so what they are about.
+    pub kind: Kind,
 }
 
 /// Two dense layers with a rectifier between and a decision at the end: nearly all that a proof can have is in
@@ -45,28 +59,60 @@ pub fn small() -> Graph {
     b.finish(&[x])
 }
 
-/// Weights and inputs of a graph.
-pub fn drawn(graph: &Graph, seed: u64) -> (Vec<i8>, Vec<Vec<i32>>) {
-    let mut random = Random(seed);
-    let weights = random.numbers(graph.weight_bytes(), -128, 127);
-    let weights = weights.into_iter().map(|weight| weight as i8).collect();
-    let inputs = graph.inputs.iter();
-    let inputs = inputs
-        .map(|input| random.numbers(elements(&input.shape), input.lo.into(), input.hi.into()))
-        .collect();
-    (weights, inputs)
+/// What proofs are made of that open commitments of a kind.
+pub fn proofs(key: &PrivateKey, kind: Kind) -> &Proofs {
+    match kind {
+        Kind::Key | Kind::Links => panic!("no proof opens it"),
+        Kind::Proofs => key.proofs(Visibility::Public).unwrap(),
+        Kind::PrivateInputs => key.proofs(Visibility::Private).unwrap(),
+        Kind::Ranges(_) => part(key, kind).unwrap().proofs(),
+    }
 }
 
-/// An epoch of a key, what a proof is about, and the proof. Of the epoch's link there is what it says of the epoch,
-/// and not its opening of the key, which is as large as many proofs.
+fn part(key: &PrivateKey, kind: Kind) -> Option<&RangePart> {
+    let Kind::Ranges(part) = kind else {
+        return None;
+    };
+    Some(&key.ranges().unwrap()[usize::from(part)])
+}
+
+/// What a proof is made under that opens the commitment of this kind and digest.
+pub fn subject(key: &PrivateKey, kind: Kind, digest: [u8; 32], root: Option<Root>) -> Opened<'_> {
+    let subject = key.under(digest).with_ranges(part(key, kind));
+    subject.with_inputs(root)
+}
+
+/// What a verifier is given beside key and proof. A proof of ranges is about nothing but the key.
+pub fn public<'a>(kind: Kind, inputs: &'a [&'a [i32]], outputs: &'a [&'a [i32]]) -> Public<'a> {
+    let statement = STATEMENT;
+    match kind {
+        Kind::Ranges(_) => RangePart::PUBLIC,
+        Kind::PrivateInputs => Public {
+            inputs: &[],
+            outputs,
+            statement,
+        },
+        _ => Public {
+            inputs,
+            outputs,
+            statement,
+        },
+    }
+}
+
+/// An epoch of a key, what its proofs are about, and the proofs. Of the epoch's link there is what it says of the
+/// epoch, and not its opening of the key, which is as large as many proofs.
 pub struct Made {
     key: Kept,
     pub epoch: Commitment,
     /// What the link says of the epoch's weights.
     pub value: Extension,
+    /// What a verifier has of private inputs.
+    pub input_root: Option<Root>,
+    /// Inputs, where they are public.
     pub inputs: Vec<Vec<i32>>,
     pub outputs: Vec<Vec<i32>>,
-    pub proof: Proof,
+    pub proofs: Vec<Proof>,
 }
 
 /// Where the key is.
@@ -79,18 +125,19 @@ impl Made {
     /// What a simulator has made.
     pub fn simulated(
         key: PrivateKey,
-        epoch: Commitment,
+        (epoch, input_root): (Commitment, Option<Root>),
         known: &crate::simulate::Known,
-        proof: Proof,
+        proofs: Vec<Proof>,
     ) -> Self {
         let (_, value) = epoch.binding(&key).unwrap();
         Self {
             key: Kept::Simulator(Box::new(key)),
             epoch,
             value,
+            input_root,
             inputs: known.inputs.clone(),
             outputs: known.outputs.clone(),
-            proof,
+            proofs,
         }
     }
 
@@ -101,214 +148,153 @@ impl Made {
         }
     }
 
-    /// The code with which the verifier rejects the proof on a transcript, for this epoch; nothing if it accepts.
-    pub fn verdict(&self, transcript: &mut Transcript) -> &'static str {
-        let public = Public {
-            inputs: &views(&self.inputs),
-            outputs: &views(&self.outputs),
-            statement: STATEMENT,
-        };
-        let verdict = verifier::private::verify_opened(
-            self.key(),
-            &self.epoch,
-            &public,
-            &self.proof,
-            transcript,
-        );
-        verdict.map_or_else(|rejection| rejection.code(), |()| "")
+    /// The code with which the verifier rejects the first proof that it does not accept, each on a transcript of
+    /// its own, for this epoch; nothing if it accepts all.
+    pub fn verdict(&self, transcripts: &mut [Transcript]) -> &'static str {
+        assert_eq!(self.proofs.len(), transcripts.len());
+        let (inputs, outputs) = (views(&self.inputs), views(&self.outputs));
+        let public = public(self.epoch.kind(), &inputs, &outputs);
+        let verdicts = self.proofs.iter().zip(transcripts).map(|(proof, own)| {
+            let root = self.input_root;
+            let key = self.key();
+            let epoch = &self.epoch;
+            crate::liar::code(verifier::private::verify_opened(
+                key, epoch, &public, root, proof, own,
+            ))
+        });
+        verdicts.fold("", |first, own| if first.is_empty() { own } else { first })
     }
 }
 
-/// All that hides a key and a proof, element by element in the order in which it is drawn.
-#[derive(Clone)]
-pub struct Masks {
-    /// Of the proof's own vector.
-    pub fresh: Vec<Base>,
-    /// Of the weights' vector: the uniform half, and what stands beside its columns.
-    pub half: Vec<Base>,
-    pub beside: Vec<Base>,
-}
-
-/// Names of masks with their numbers of elements.
-pub struct Layout {
-    pub fresh: Drawing,
-    pub half: usize,
-    pub beside: Drawing,
-}
-
-impl Layout {
-    pub fn of(key: &PrivateKey) -> Self {
-        let sent = key.relations().sent();
-        let dummy = 2;
-        let proofs = key.proofs(Visibility::Public).unwrap();
-        let others = proofs.pads().count() - sent - dummy;
-        let mut fresh: Drawing = vec![
-            ("pads", DEGREE * sent),
-            ("dummy", DEGREE * dummy),
-            ("masks of the relation proof", DEGREE * others),
-        ];
-        let vector = key.of_proofs();
-        fresh.extend(vector.shape().drawn(0));
-        Self {
-            fresh,
-            // The half of all cells.
-            half: 1 << (vector.variables() - 1),
-            beside: vector.shape().drawn(WEIGHTS),
-        }
-    }
-
-    fn count(drawing: &Drawing) -> usize {
-        drawing.iter().map(|&(_, count)| count).sum()
-    }
-
-    /// Uniform masks.
-    pub fn uniform(&self, randomness: &mut Randomness) -> Masks {
-        let mut bases = |count| randomness.bases(count);
-        Masks {
-            fresh: bases(Self::count(&self.fresh)),
-            half: bases(self.half),
-            beside: bases(Self::count(&self.beside)),
-        }
-    }
-
-    /// No masks.
-    pub fn nothing(&self) -> Masks {
-        Masks {
-            fresh: vec![Base::ZERO; Self::count(&self.fresh)],
-            half: vec![Base::ZERO; self.half],
-            beside: vec![Base::ZERO; Self::count(&self.beside)],
-        }
-    }
-
-    /// The places of a kind of masks among those of the proof's own vector.
-    pub fn places(&self, name: &str) -> std::ops::Range<usize> {
-        let mut first = 0;
-        for &(own, count) in &self.fresh {
-            if own == name {
-                return first..first + count;
-            }
-            first += count;
-        }
-        panic!("no mask is named {name}");
-    }
-
-    /// Leaves out the masks of a name; `half` are those of the weights.
-    pub fn leave_out(&self, masks: &mut Masks, name: &str) {
-        if name == "half" {
-            masks.half.fill(Base::ZERO);
-        } else {
-            masks.fresh[self.places(name)].fill(Base::ZERO);
-        }
-    }
-}
-
-/// The stream of a number: a class of samples, and a sample of it.
-pub fn stream(class: u8, number: u64) -> Randomness {
-    let mut seed = [class; 32];
-    // Another run of all tests: the bound on failures of a sound build is over these.
-    let run = std::env::var("EVIDENCE_RUN").map_or(0, |run| run.parse().unwrap());
-    seed[..8].copy_from_slice(&u64::to_le_bytes(run));
-    let nothing = [0; 32];
-    let context = Context {
-        statement: &nothing,
-        witness: &nothing,
-        key: &nothing,
-        slot: number,
-    };
-    Randomness::of_seed(&seed, &context)
-}
-
-/// Which challenges an epoch and its proof have.
+/// Which challenges an epoch and its proofs have.
 pub struct Oracle {
     pub link: Transcript,
-    pub proof: Transcript,
+    pub proofs: Vec<Transcript>,
 }
 
 impl Oracle {
     /// The transcripts' own.
-    pub fn own() -> Self {
+    pub fn own(kind: Kind) -> Self {
         Self {
             link: Transcript::new(),
-            proof: Transcript::new(),
+            proofs: vec![Transcript::new(); attempts(kind)],
         }
     }
 
-    /// Those of a program.
-    pub fn programmed(program: u64) -> Self {
+    /// Those of a program. Each attempt has other ones.
+    pub fn programmed(kind: Kind, program: u64) -> Self {
+        let proofs = 0..attempts(kind) as u64;
         Self {
             link: Transcript::programmed(program | 1 << 48),
-            proof: Transcript::programmed(program),
+            proofs: proofs
+                .map(|attempt| Transcript::programmed(program | attempt << 52))
+                .collect(),
         }
     }
 }
 
+/// What is altered in a witness, and in the columns that private inputs are committed in.
+pub type Alter<'a> = &'a dyn Fn(&mut Witness, &mut [Vec<Base>]);
+
 impl Model {
+    /// A model of these weights and parameters, with this input.
+    pub fn new(graph: Graph, (weights, inputs): (u64, u64), profile: Profile, kind: Kind) -> Self {
+        Self {
+            weights: hidden::drawn(&graph, weights).0,
+            parameters: hidden::drawn_parameters(&graph, weights),
+            inputs: hidden::drawn(&graph, inputs).1,
+            graph,
+            profile,
+            kind,
+        }
+    }
+
     /// Its key without a commitment.
     pub fn bare(&self) -> PrivateKey {
         PrivateKey::new(self.graph.clone(), self.profile, OPENINGS).unwrap()
     }
 
-    /// What it computes.
+    pub fn layout(&self) -> Layout {
+        Layout::of(&self.bare(), self.kind)
+    }
+
+    /// What it computes, as its proofs have it.
     pub fn outputs(&self) -> Vec<Vec<i32>> {
         self.witness().outputs
     }
 
     /// Its execution.
     pub fn witness(&self) -> Witness {
-        let masks = Layout::of(&self.bare()).nothing();
-        let epoch = self.epoch(&masks, &mut Oracle::own());
+        let epoch = self.epoch(&self.layout().nothing(), &mut Transcript::new());
         epoch.witness(&views(&self.inputs)).unwrap()
     }
 
+    /// The columns that its inputs are committed in, if they are.
+    pub fn columns(&self) -> Vec<Vec<Base>> {
+        let key = self.bare();
+        let vector = proofs(&key, self.kind).inputs();
+        vector.map_or_else(Vec::new, |vector| vector.cells(&views(&self.inputs)))
+    }
+
     /// An epoch with these masks.
-    pub fn epoch(&self, masks: &Masks, oracle: &mut Oracle) -> Epoch {
+    fn epoch(&self, masks: &Masks, transcript: &mut Transcript) -> Epoch {
         let values = Values {
             weights: &self.weights,
-            parameters: &[],
+            parameters: &self.parameters,
         };
         let beside = Randomness::given(masks.beside.clone());
         let mut half = masks.half.iter().copied();
         let half = || half.next().unwrap();
-        Epoch::alone(self.bare(), &values, half, beside, &mut oracle.link).unwrap()
+        Epoch::alone(self.bare(), self.kind, &values, half, beside, transcript).unwrap()
     }
 
-    /// An epoch and a proof with these masks.
+    /// An epoch and proofs with these masks.
     pub fn prove(&self, masks: &Masks, oracle: Oracle) -> Made {
-        self.prove_altered(masks, oracle, |_| ())
+        self.prove_altered(masks, oracle, &|_, _| ())
     }
 
-    /// The same of a witness that is altered.
-    pub fn prove_altered(
-        &self,
-        masks: &Masks,
-        mut oracle: Oracle,
-        alter: impl FnOnce(&mut Witness),
-    ) -> Made {
-        let epoch = self.epoch(masks, &mut oracle);
+    /// The same of a witness or of inputs that are altered.
+    pub fn prove_altered(&self, masks: &Masks, mut oracle: Oracle, alter: Alter<'_>) -> Made {
+        let epoch = self.epoch(masks, &mut oracle.link);
+        let key = epoch.private_key();
         let inputs = views(&self.inputs);
         let mut witness = epoch.witness(&inputs).unwrap();
-        alter(&mut witness);
-        let fresh = Randomness::given(masks.fresh.clone());
-        let transcript = &mut oracle.proof;
-        let proof = epoch
-            .prove_masked(
-                &inputs,
-                None,
-                STATEMENT,
+        let mut columns = self.columns();
+        alter(&mut witness, &mut columns);
+        let private = (self.kind == Kind::PrivateInputs).then(|| {
+            let mut given = Randomness::given(masks.inputs.clone());
+            Inputs::masked(key, &inputs, &columns, &mut given).unwrap()
+        });
+        let Public {
+            inputs: shown,
+            statement,
+            ..
+        } = public(self.kind, &inputs, &[]);
+        let proofs = masks.fresh.iter().zip(&mut oracle.proofs);
+        let proofs = proofs.map(|(fresh, transcript)| {
+            let fresh = Randomness::given(fresh.clone());
+            let private = private.as_ref();
+            let made = epoch.prove_masked(
+                shown,
+                private,
+                statement,
                 &witness,
                 fresh,
                 transcript,
-                &mut |_, _| (),
-            )
-            .unwrap();
-        let (_, value) = epoch.commitment().binding(epoch.private_key()).unwrap();
+                &mut honest,
+            );
+            made.unwrap()
+        });
+        let proofs = proofs.collect();
+        let (_, value) = epoch.commitment().binding(key).unwrap();
         Made {
             epoch: epoch.commitment().clone(),
-            key: Kept::Prover(Box::new(epoch)),
             value,
-            inputs: self.inputs.clone(),
+            input_root: private.map(|own| own.root()),
+            inputs: shown.iter().map(|own| own.to_vec()).collect(),
             outputs: witness.outputs,
-            proof,
+            proofs,
+            key: Kept::Prover(Box::new(epoch)),
         }
     }
 }

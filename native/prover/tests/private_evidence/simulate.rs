@@ -1,5 +1,5 @@
-//! A simulator of keys, links and proofs. It knows graph, profile, inputs, outputs and statement, and neither weights
-//! nor witness; and it programs the random oracle of the transcripts.
+//! A simulator of keys, links and proofs. It knows graph, profile, outputs, statement and, unless they are private,
+//! inputs; neither weights nor witness, nor a private input; and it programs the random oracle of the transcripts.
 //!
 //! ```text
 //! value of a link, elements sent, relation proof     uniform
@@ -7,17 +7,17 @@
 //! openings                                           the simulator of openings, for these claims
 //! ```
 //!
-//! It makes the commitments of key and epoch and the pin as well, none of which is one of any weights: since
-//! challenges are programmed, the leaves that will be opened are known before. So what is shown is that key, link
-//! and proof together tell nothing of the weights. For a root that is given, the hash of the tree would have to be
-//! programmed too.
+//! It makes the commitments of key, epoch and private inputs and the pin as well, none of which is one of anything:
+//! since challenges are programmed, the leaves that will be opened, by each of several attempts, are known before.
+//! So what is shown is that key, link, root and proofs together tell nothing of weights and inputs. For a root that
+//! is given, the hash of the tree would have to be programmed too.
 
-use crate::models::{STATEMENT, views};
-use crate::sample::{Made, Model, OPENINGS, Oracle};
-use commitment::Profile;
+use crate::models::views;
+use crate::sample::{Made, Model, OPENINGS, Oracle, proofs, public, subject};
+use commitment::{Profile, Root};
 use graph::Graph;
 use hiding::{Randomness, Simulated};
-use key::{Kind, PrivateKey, Public, WEIGHTS};
+use key::{INPUTS, Kind, PrivateKey, Proofs, WEIGHTS};
 use relation::Form;
 use transcript::{Extension, Transcript};
 use verifier::private::{Commitment, Link, Proof, link};
@@ -27,23 +27,70 @@ use verifier::relations::{Recorded, record};
 pub struct Known {
     pub graph: Graph,
     pub profile: Profile,
+    /// What the proofs are about.
+    pub kind: Kind,
+    /// None where they are private.
     pub inputs: Vec<Vec<i32>>,
     pub outputs: Vec<Vec<i32>>,
 }
 
 impl Known {
-    /// All that a reader of the model's proofs has, but key, links and proof.
+    /// All that a reader of the model's proofs has, but key, links, the root of private inputs, and proofs.
     pub fn of(model: &Model) -> Self {
+        let shown = model.kind == Kind::Proofs;
         Self {
             graph: model.graph.clone(),
             profile: model.profile,
-            inputs: model.inputs.clone(),
+            kind: model.kind,
+            inputs: if shown {
+                model.inputs.clone()
+            } else {
+                Vec::new()
+            },
             outputs: model.outputs(),
         }
     }
 
     fn bare(&self) -> PrivateKey {
         PrivateKey::new(self.graph.clone(), self.profile, OPENINGS).unwrap()
+    }
+
+    fn proofs<'a>(&self, key: &'a PrivateKey) -> &'a Proofs {
+        proofs(key, self.kind)
+    }
+}
+
+/// The commitments that all attempts open: to no weights, and to no inputs.
+struct Trees {
+    weights: Simulated,
+    inputs: Option<Simulated>,
+}
+
+impl Trees {
+    /// With the leaves that proofs will open which begin with these messages.
+    fn simulated(
+        key: &PrivateKey,
+        known: &Known,
+        all: &[Messages],
+        oracle: &Oracle,
+        coins: &mut Randomness,
+    ) -> Self {
+        let shape = known.proofs(key).shape();
+        let mut opened = Vec::new();
+        for (messages, transcript) in all.iter().zip(&oracle.proofs) {
+            let mut ahead = transcript.clone();
+            let _ = messages.read(key, known, &mut ahead);
+            opened.extend(shape.opened(&mut ahead));
+        }
+        let mut tree = |vector| shape.simulated(vector, &opened, coins);
+        Self {
+            weights: tree(WEIGHTS),
+            inputs: (known.kind == Kind::PrivateInputs).then(|| tree(INPUTS)),
+        }
+    }
+
+    fn input_root(&self) -> Option<Root> {
+        self.inputs.as_ref().map(Simulated::root)
     }
 }
 
@@ -54,8 +101,14 @@ struct Messages {
 }
 
 impl Messages {
-    fn uniform(key: &PrivateKey, coins: &mut Randomness) -> Self {
-        let relations = key.relations();
+    /// Those of all attempts.
+    fn all(key: &PrivateKey, known: &Known, oracle: &Oracle, coins: &mut Randomness) -> Vec<Self> {
+        let attempts = oracle.proofs.iter();
+        attempts.map(|_| Self::uniform(key, known, coins)).collect()
+    }
+
+    fn uniform(key: &PrivateKey, known: &Known, coins: &mut Randomness) -> Self {
+        let relations = known.proofs(key).relations();
         let rounds = relation::Shape::new(relations.products()).variables;
         Self {
             sent: coins.extensions(relations.sent()),
@@ -76,15 +129,13 @@ impl Messages {
         known: &Known,
         transcript: &mut Transcript,
     ) -> (Recorded, Vec<Form>, Extension) {
-        let public = Public {
-            inputs: &views(&known.inputs),
-            outputs: &views(&known.outputs),
-            statement: STATEMENT,
-        };
-        let relations = key.relations();
+        let (inputs, outputs) = (views(&known.inputs), views(&known.outputs));
+        let public = public(known.kind, &inputs, &outputs);
+        let relations = known.proofs(key).relations();
         // What is absorbed nobody who programs the oracle has to know yet.
         let nothing = [0; 32];
-        let subject = key.under(nothing);
+        let root = (known.kind == Kind::PrivateInputs).then_some(nothing);
+        let subject = subject(key, known.kind, nothing, root);
         let recorded = record(
             &subject, relations, &public, &nothing, &self.sent, transcript,
         );
@@ -94,34 +145,21 @@ impl Messages {
         (recorded, ends.unwrap(), transcript.challenge())
     }
 
-    /// The commitment that the epoch is to be: with the leaves that a proof will open.
-    fn epoch(
-        &self,
-        key: &PrivateKey,
-        known: &Known,
-        oracle: &Oracle,
-        coins: &mut Randomness,
-    ) -> Simulated {
-        let mut ahead = oracle.proof.clone();
-        let _ = self.read(key, known, &mut ahead);
-        let shape = key.of_proofs().shape();
-        let opened = shape.opened(&mut ahead);
-        shape.simulated(WEIGHTS, &opened, coins)
-    }
-
     /// The whole proof.
     fn proof(
         self,
         key: &PrivateKey,
         known: &Known,
-        (epoch, weights): (&Commitment, &Simulated),
+        (epoch, trees): (&Commitment, &Trees),
         transcript: &mut Transcript,
         coins: &mut Randomness,
     ) -> Proof {
         let (recorded, ends, alpha) = self.read(key, known, transcript);
         let claim = verifier::private::claim(key, epoch, &recorded, &ends, alpha).unwrap();
-        let shape = key.of_proofs().shape();
-        let (witness, opening) = shape.simulate(&[weights], &claim, transcript, coins);
+        let shape = known.proofs(key).shape();
+        let mut others = vec![&trees.weights];
+        others.extend(&trees.inputs);
+        let (witness, opening) = shape.simulate(&others, &claim, transcript, coins);
         let Self { sent, relation } = self;
         Proof {
             links: Vec::new(),
@@ -133,31 +171,34 @@ impl Messages {
     }
 }
 
-/// An epoch with what its link says of it, and a proof, under an oracle that is programmed.
+/// An epoch with what its link says of it, and proofs, under an oracle that is programmed.
 pub fn simulate(known: &Known, mut oracle: Oracle, coins: &mut Randomness) -> Made {
     let key = known.bare();
-    let messages = Messages::uniform(&key, coins);
-    let weights = messages.epoch(&key, known, &oracle, coins);
-    let root = weights.root();
+    let all = Messages::all(&key, known, &oracle, coins);
+    let trees = Trees::simulated(&key, known, &all, &oracle, coins);
+    let (kind, root) = (known.kind, trees.weights.root());
     let parent = Commitment::of_key(&key);
-    let half = link::begin(&key, &parent, (Kind::Proofs, &root), &mut oracle.link);
+    let half = link::begin(&key, &parent, (kind, &root), &mut oracle.link);
     let drawn = link::draw(&key, half, &[0; 32], &mut oracle.link);
     let value = coins.extensions(1)[0];
-    let epoch = Commitment::alone(Kind::Proofs, root, drawn, value);
-    let proof = messages.proof(&key, known, (&epoch, &weights), &mut oracle.proof, coins);
-    Made::simulated(key, epoch, known, proof)
+    let epoch = Commitment::alone(kind, root, drawn, value);
+    let proofs = all.into_iter().zip(&mut oracle.proofs);
+    let proofs = proofs.map(|(messages, transcript)| {
+        messages.proof(&key, known, (&epoch, &trees), transcript, coins)
+    });
+    let proofs = proofs.collect();
+    Made::simulated(key, (epoch, trees.input_root()), known, proofs)
 }
 
-/// A key, a proof with the link that it carries, and what the oracle was programmed to answer, of the link and of the
-/// proof.
+/// A key, and proofs with the link that they carry, under an oracle that is programmed.
 pub fn simulate_all(known: &Known, oracle: &Oracle, coins: &mut Randomness) -> Made {
-    let key = known.bare();
-    let messages = Messages::uniform(&key, coins);
-    let weights = messages.epoch(&key, known, oracle, coins);
-    let (root, value) = (weights.root(), coins.extensions(1)[0]);
+    let (key, kind) = (known.bare(), known.kind);
+    let all = Messages::all(&key, known, oracle, coins);
+    let trees = Trees::simulated(&key, known, &all, oracle, coins);
+    let (root, value) = (trees.weights.root(), coins.extensions(1)[0]);
     let begin = |key: &PrivateKey, transcript: &mut Transcript| {
         let parent = Commitment::of_key(key);
-        let half = link::begin(key, &parent, (Kind::Proofs, &root), transcript);
+        let half = link::begin(key, &parent, (kind, &root), transcript);
         let drawn = link::draw(key, half, &[0; 32], transcript);
         let claim = link::claim(key, &parent, &drawn, value, transcript);
         (parent, drawn, claim.unwrap())
@@ -176,15 +217,21 @@ pub fn simulate_all(known: &Known, oracle: &Oracle, coins: &mut Randomness) -> M
     let shape = key.of_key().shape();
     let (fresh, opening) = shape.simulate(&[&of_key], &claim, &mut transcript, coins);
     let link = Link {
-        kind: Kind::Proofs,
+        kind,
         root,
         fresh,
         value,
         opening,
     };
     let epoch = parent.child(&key, &link, drawn);
-    let mut transcript = oracle.proof.clone();
-    let mut proof = messages.proof(&key, known, (&epoch, &weights), &mut transcript, coins);
-    proof.links.push(link);
-    Made::simulated(key, epoch, known, proof)
+    let proofs = all.into_iter().zip(&oracle.proofs);
+    let proofs = proofs.map(|(messages, transcript)| {
+        let mut transcript = transcript.clone();
+        let opened = (&epoch, &trees);
+        let mut proof = messages.proof(&key, known, opened, &mut transcript, coins);
+        proof.links.push(link.clone());
+        proof
+    });
+    let proofs = proofs.collect();
+    Made::simulated(key, (epoch, trees.input_root()), known, proofs)
 }

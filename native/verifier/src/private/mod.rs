@@ -110,11 +110,16 @@ pub fn verify_opened(
     key: &PrivateKey,
     epoch: &Commitment,
     public: &Public<'_>,
+    input_root: Option<Root>,
     proof: &Proof,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    check_public(key.graph(), public)?;
-    verify_under(key, epoch, public, None, proof, transcript)
+    match epoch.kind() {
+        Kind::Ranges(_) => (),
+        Kind::PrivateInputs => check_outputs(key.graph(), public)?,
+        _ => check_public(key.graph(), public)?,
+    }
+    verify_under(key, epoch, public, input_root, proof, transcript)
 }
 
 fn verify_with(

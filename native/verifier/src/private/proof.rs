@@ -31,6 +31,16 @@ pub struct Proof {
 impl Proof {
     /// The canonical bytes, with the fields that they are made of.
     pub fn write(&self, key: &PrivateKey) -> Writer {
+        self.written(key, self.links.last().map(|link| link.kind))
+    }
+
+    /// The same of a proof without links, as tests make them, that opens a commitment of this kind.
+    #[cfg(feature = "audit")]
+    pub fn write_alone(&self, key: &PrivateKey, kind: Kind) -> Writer {
+        self.written(key, Some(kind))
+    }
+
+    fn written(&self, key: &PrivateKey, opened: Option<Kind>) -> Writer {
         let mut out = Writer::default();
         out.field("version");
         out.bytes.push(PROOF_VERSION);
@@ -47,9 +57,7 @@ impl Proof {
         out.extensions(self.relation.rounds.as_flattened());
         out.field("relation: factors");
         out.extensions(&self.relation.factors);
-        // Without links, as tests make them, it is about public inputs.
-        let kind = self.links.last().map_or(Kind::Proofs, |link| link.kind);
-        if let Some(vector) = key.vector(kind) {
+        if let Some(vector) = opened.and_then(|kind| key.vector(kind)) {
             self.opening.encode(vector.shape(), &mut out);
         }
         out

@@ -27,30 +27,50 @@ NEEDED = (
     "ranks of whole proofs",
     "attack by interpolation",
     "frozen challenges, words",
+    "simulated proofs of ranges, native verifier",
+    "simulated proofs of ranges, second verifier",
+    "ranks of whole proofs, ranges of a key",
 )
-"""Parts of the evidence, none of which may be missing."""
+"""Parts of the evidence, none of which may be missing. Those about a key's ranges are among them:
+a proof of these comes with each key."""
+NEEDED_OF_PRIVATE_INPUTS = (
+    "simulated proofs of private inputs, native verifier",
+    "simulated proofs of private inputs, second verifier",
+    "distinguisher, private inputs, own challenges",
+    "distinguisher, private inputs, frozen challenges",
+    "controls of the distinguisher, private inputs",
+    "ranks of whole proofs, private inputs",
+)
+"""Further parts, without which nothing but integrity is claimed of proofs about private inputs."""
 COUNTED = ("distinguisher, own challenges", "distinguisher, frozen challenges")
+COUNTED_OF_PRIVATE_INPUTS = (
+    "distinguisher, private inputs, own challenges",
+    "distinguisher, private inputs, frozen challenges",
+)
 PROOFS = 10_000
 """Proofs of each class that these must have seen."""
 
 
-def evidence_holds() -> bool:
-    """Whether the native module is made of sources whose proofs were found to be private."""
-    return evidence_gap() is None
+def evidence_holds(*, private_input: bool = False) -> bool:
+    """Whether the native module is made of sources whose proofs, about a private input or not, were
+    found to be private."""
+    return evidence_gap(private_input=private_input) is None
 
 
 @cache
-def evidence_gap() -> str | None:
-    """Why there is no evidence for this build, as a sentence; None where there is."""
+def evidence_gap(*, private_input: bool = False) -> str | None:
+    """Why there is none for such proofs of this build, as a sentence; None where there is."""
     try:
         sources = library().sources()
     except MissingPart:
         return "the native module is not installed"
-    return gap(_read(FILE), sources)
+    return gap(_read(FILE), sources, private_input=private_input)
 
 
-def gap(evidence: dict[str, Any] | None, sources: str) -> str | None:
-    """Why `evidence` is none for a build of these sources; None where it is.
+def gap(
+    evidence: dict[str, Any] | None, sources: str, *, private_input: bool = False
+) -> str | None:
+    """Why `evidence` is none for such proofs of a build of these sources; None where it is.
 
     Soundness: whoever changes the file or builds with another digest deceives himself alone; a
     verifier of a proof learns nothing of the prover's build.
@@ -60,10 +80,11 @@ def gap(evidence: dict[str, Any] | None, sources: str) -> str | None:
     passed = evidence.get("passed")
     if not isinstance(passed, dict):
         return "evidence.json does not say what was run"
-    for part in NEEDED:
+    needed = NEEDED + (NEEDED_OF_PRIVATE_INPUTS if private_input else ())
+    for part in needed:
         if not passed.get(part):
             return f"the evidence lacks a part: {part}"
-    for part in COUNTED:
+    for part in COUNTED + (COUNTED_OF_PRIVATE_INPUTS if private_input else ()):
         if not _seen(evidence, part) >= PROOFS:
             return f"the evidence rests on too few proofs: {part}"
     if not sources:

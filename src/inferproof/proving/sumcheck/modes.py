@@ -22,7 +22,7 @@ PROFILES = {
 of these once more, with proofs that are small rather than soon made."""
 MODES = tuple(PROFILES)
 DEFAULT = PRIVATE
-"""What a model is compiled for where nobody says otherwise (ADR 47)."""
+"""What a model is compiled for where nobody says otherwise (ADR 46)."""
 
 
 def mode_of(verifying_key: bytes) -> str:
