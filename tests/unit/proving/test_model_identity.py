@@ -195,27 +195,25 @@ def test_a_key_with_the_byte_of_the_other_mode_takes_no_proof(file, bundle, sumc
     assert caught.value.reason is Reason.ARTIFACT_SETTINGS
 
 
-ENDED = (
-    "the verifying key is of mode committed, which has ended, because the weights follow from a "
-    "few of its proofs: no release verifies them, and the last builds that do are those of "
-    "0.1.0.dev0 from before 2026-11-25; compile the model again"
-)
-
-
 def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
     file, bundle, sumcheck_system, sumcheck_compiled, tmp_path
 ):
+    message = (
+        "the verifying key is of mode committed, which has ended, because the weights follow from a "
+        "few of its proofs: no release verifies them, and the last builds that do are those of "
+        "0.1.0.dev0 from before 2026-11-25; compile the model again"
+    )
     ended = _of_mode(2, bundle)
     renamed = replace(file.statement, model_commitment=ended.commitment)
     data = encode_proof_file(replace(file, statement=renamed))
-    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+    with rejects(Reason.MODE_ENDED, message, kind=ArtifactRejected):
         verify_proof(data, ended, sumcheck_system)
-    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+    with rejects(Reason.MODE_ENDED, message, kind=ArtifactRejected):
         mode_of(ended.verifying_key)
     # A receipt, whose verifier reads the key at its ninth step.
     other = sample_bundle(system="sumcheck", version="1", verifying_key=ended.verifying_key)
     sample = Sample(bundle=other, gateway=SigningKey(bytes([7] * 32)))
-    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+    with rejects(Reason.MODE_ENDED, message, kind=ArtifactRejected):
         verify_receipt(sample_receipt(sample), Policy(), installed_tools())
     # And a folder of before, of which no more is read than that.
     folder = tmp_path / "compiled"
