@@ -199,8 +199,8 @@ def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
     file, bundle, sumcheck_system, sumcheck_compiled, tmp_path
 ):
     message = (
-        "the verifying key is of mode committed, which has ended, because the weights follow from a "
-        "few of its proofs: no release verifies them, and the last builds that do are those of "
+        "the verifying key is of mode committed, which has ended, because the weights follow from "
+        "a few of its proofs: no release verifies them, and the last builds that do are those of "
         "0.1.0.dev0 from before 2026-11-25; compile the model again"
     )
     ended = _of_mode(2, bundle)
