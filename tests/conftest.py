@@ -47,9 +47,12 @@ SERVERS = {
 
 def pytest_configure() -> None:
     """Takes Ctrl-C as a terminal gives it: a shell that started this in the background has it
-    ignored, and so would every process that a test starts."""
+    ignored, and so would every process that a test starts. And begins without an event loop."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Nobody has set a loop then, and asking for one makes none: pytest-asyncio before 1.4 asks, and
+    # keeps what it gets, which the next asyncio.run of a test would leave unclosed.
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session", autouse=True)
