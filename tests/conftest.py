@@ -50,7 +50,7 @@ def pytest_configure() -> None:
     ignored, and so would every process that a test starts. And begins without an event loop."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Nobody has set a loop then, and asking for one makes none: pytest-asyncio before 1.4 asks, and
+    # Then asking for a loop makes none: pytest-asyncio 1.3, the lowest that is allowed, asks, and
     # keeps what it gets, which the next asyncio.run of a test would leave unclosed.
     asyncio.set_event_loop(None)
 
