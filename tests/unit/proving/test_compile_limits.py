@@ -12,7 +12,7 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.bounds import Met, bounded, limit_met
 from inferproof.proving.sumcheck import compile_limits
-from inferproof.proving.sumcheck.modes import CLEAR
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 
@@ -77,16 +77,17 @@ def test_one_that_takes_too_much_memory_is_stopped(
         system.close()
 
 
-def test_limits_grow_with_the_weights() -> None:
+@pytest.mark.parametrize(("mode", "per_byte"), [(CLEAR, 24), (PRIVATE, 96)])
+def test_limits_grow_with_the_weights(mode: str, per_byte: int) -> None:
     class Model:
         weight_bytes = 0
 
-    small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
+    small = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
     Model.weight_bytes = 10 * 2**20 + 1
-    large = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
+    large = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
     assert (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes) == (
         11,
-        24 * Model.weight_bytes,
+        per_byte * Model.weight_bytes,
     )
 
 

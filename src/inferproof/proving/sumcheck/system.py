@@ -133,7 +133,7 @@ class SumcheckSystem:
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
-            limits = compile_limits(model)
+            limits = compile_limits(model, mode)
             result = self._compiled(
                 limits,
                 {
