@@ -18,6 +18,18 @@ use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, PrimeField32};
 use prover::relations::Witness;
 use transcript::{Base, Extension, Site, Transcript};
 
+/// Graphs that have every kind of column and relation among them.
+fn graphs() -> [Graph; 6] {
+    [
+        vision(),
+        wide(),
+        everything(),
+        integers(),
+        choices(),
+        held(),
+    ]
+}
+
 /// What finds a corrupted witness, without a proof that hides it: `private_malicious.rs` makes these.
 fn found(case: &Case, corrupt: impl Fn(&mut Witness)) -> &'static str {
     let told = tell(case, corrupt, Transcript::new(), &mut honest);
@@ -27,14 +39,7 @@ fn found(case: &Case, corrupt: impl Fn(&mut Witness)) -> &'static str {
 /// It is looked up, tied to others by a relation, or claimed by what was made of tensors that it is not.
 #[test]
 fn every_column_is_held_by_its_lookup_or_by_its_relation() {
-    for graph in [
-        vision(),
-        wide(),
-        everything(),
-        integers(),
-        choices(),
-        held(),
-    ] {
+    for graph in graphs() {
         let case = case(graph, Profile::Default);
         let plan = case.proofs().relations().plan();
         for column in 0..plan.columns.len() {
@@ -55,14 +60,7 @@ fn every_column_is_held_by_its_lookup_or_by_its_relation() {
 /// The lookups are right for the lie: another entry of the table, counted as it is looked up.
 #[test]
 fn another_entry_of_the_table_fails_its_relation() {
-    for graph in [
-        vision(),
-        wide(),
-        everything(),
-        integers(),
-        choices(),
-        held(),
-    ] {
+    for graph in graphs() {
         let case = case(graph, Profile::Default);
         let relations = case.proofs().relations();
         for number in 0..relations.plan().lookups.len() {

@@ -60,7 +60,7 @@ KeyFile = Annotated[
 VisibilityOption = Annotated[
     AskedVisibility,
     typer.Option(
-        help="Of the input: public, or private (models of mode private; experimental): then "
+        help="Of the input: public, or private (models of mode private): then "
         "neither proof nor receipt shows it, and only you can open what they hold of it."
     ),
 ]

@@ -194,7 +194,7 @@ def prove(
     visibility: Annotated[
         AskedVisibility,
         typer.Option(
-            help="Of the input: public, or private (sumcheck, mode private; experimental): then "
+            help="Of the input: public, or private (sumcheck, mode private): then "
             "the proof holds a commitment to it, which whoever has the opening compares."
         ),
     ] = AskedVisibility.PUBLIC,

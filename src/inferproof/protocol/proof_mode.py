@@ -6,6 +6,7 @@ Source: specs/private-mode.md.
 
 from collections.abc import Callable
 
+from inferproof.errors import ArtifactRejected, Reason
 from inferproof.types.proof import Assurance
 
 CLEAR = "clear"
@@ -30,6 +31,15 @@ def mode_in(verifying_key: bytes) -> str | None:
 def is_ended(verifying_key: bytes) -> bool:
     """Whether a key of `sumcheck` is of the mode that has ended, whose proofs are not verified."""
     return len(verifying_key) > _PLACE and verifying_key[_PLACE] == _ENDED
+
+
+def refuse_ended(verifying_key: bytes) -> None:
+    """Returns where the key is not of the mode that has ended.
+
+    Raises: ArtifactRejected MODE_ENDED.
+    """
+    if is_ended(verifying_key):
+        raise ArtifactRejected(Reason.MODE_ENDED)
 
 
 def rest_on(evidence: Callable[[bool], bool]) -> None:

@@ -20,9 +20,9 @@ from inferproof.errors import (
     RequestRejected,
 )
 from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.proof_mode import refuse_ended
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
-from inferproof.proving.sumcheck.modes import refuse_ended
 from inferproof.proving.sumcheck.quantisation import Settings, decode_settings, quantise_inputs
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Setup, Visibility

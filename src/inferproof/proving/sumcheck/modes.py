@@ -1,7 +1,7 @@
 """The modes of proof system sumcheck, which a verifying key names."""
 
 from inferproof.errors import ArtifactRejected, ModelRejected, Reason
-from inferproof.protocol.proof_mode import CLEAR, PRIVATE, SYSTEM, is_ended, mode_in
+from inferproof.protocol.proof_mode import CLEAR, PRIVATE, SYSTEM, mode_in, refuse_ended
 
 __all__ = [
     "CLEAR",
@@ -11,7 +11,6 @@ __all__ = [
     "PROFILES",
     "check_profile",
     "mode_of",
-    "refuse_ended",
 ]
 
 PROFILES = {
@@ -32,15 +31,6 @@ def mode_of(verifying_key: bytes) -> str:
     if mode is None:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="the verifying key names no mode")
     return mode
-
-
-def refuse_ended(verifying_key: bytes) -> None:
-    """Returns where the key is not of the mode that has ended.
-
-    Raises: ArtifactRejected MODE_ENDED.
-    """
-    if is_ended(verifying_key):
-        raise ArtifactRejected(Reason.MODE_ENDED)
 
 
 def check_profile(mode: str, profile: str) -> None:

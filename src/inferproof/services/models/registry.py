@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejected
 from inferproof.models.card import CURRENCY_DECIMALS
-from inferproof.protocol.proof_mode import SYSTEM, is_ended
+from inferproof.protocol.proof_mode import SYSTEM, is_ended, refuse_ended
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import Estimate, OpeningCounter
 from inferproof.services.base import Clock, Systems
@@ -187,8 +187,8 @@ def _has_ended(bundle: VerifierBundle) -> bool:
 
 
 def _check_mode(bundle: VerifierBundle) -> None:
-    if _has_ended(bundle):
-        raise ArtifactRejected(Reason.MODE_ENDED)
+    if bundle.parts.proof_system == SYSTEM:
+        refuse_ended(bundle.verifying_key)
 
 
 def _estimate(estimate: Estimate) -> ModelEstimate:
