@@ -45,7 +45,7 @@ from inferproof.models.variants import cut_samples
 from inferproof.protocol.labels import label_of
 from inferproof.protocol.opening_budget import Budget, Level
 from inferproof.proving.base import CompileReport, CompileRequest, OpeningCounter, SrsSource
-from inferproof.proving.execution import ProveRequest, private_executor
+from inferproof.proving.execution import Proved, ProveRequest, private_executor
 from inferproof.proving.execution import prove as prove_run
 from inferproof.proving.selection import compiler_of
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
@@ -244,21 +244,25 @@ def prove(
                 )
                 request = replace(request, job_id=own.job_id, salt=own.secret, private_input=True)
             with progress("proving") as report:
-                first = prove_run(prover, request, report)
-                runs = [prove_run(prover, request, report) for _ in range(repeat)] or [first]
+                last = first = prove_run(prover, request, report)
+                times = [] if repeat else [_times(first)]
+                for number in range(1, repeat + 1):
+                    report(f"again, {number} of {repeat}", number / repeat)
+                    last = prove_run(prover, request)
+                    times.append(_times(last))
             budget = prover.budget(model) if isinstance(prover, OpeningCounter) else None
-        last = runs[-1]
         write_file(proof, last.file)
+    witness_s, prove_s, peak_mb = zip(*times, strict=True)
     result: dict[str, Any] = {
         "outputs": outputs_json(last.outputs),
         "label": label_of(specs, last.outputs),
         "labels": labels_json(specs),
         "load_s": first.load_s,
-        "witness_s": statistics.median(r.witness_s for r in runs),
-        "prove_s": statistics.median(r.prove_s for r in runs),
+        "witness_s": statistics.median(witness_s),
+        "prove_s": statistics.median(prove_s),
         "out_of_range": last.verified.out_of_range,
         "proof_bytes": len(last.file),
-        "peak_mb": max(r.peak_mb for r in runs),
+        "peak_mb": max(peak_mb),
         "job_id": request.job_id.hex,
         "salt": None if private else "0x" + request.salt.hex(),
         "opening": str(kept) if private else None,
@@ -276,6 +280,10 @@ def prove(
         )
         if private:
             out.print(f"the input is private: its opening, for whoever paid, is in {plain(kept)}")
+
+
+def _times(run: Proved) -> tuple[float, float, float]:
+    return run.witness_s, run.prove_s, run.peak_mb
 
 
 def _note_low(budget: Budget | None, model: Path) -> None:

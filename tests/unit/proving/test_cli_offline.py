@@ -64,6 +64,18 @@ def test_prove_reports(files):
     assert 0 < report["witness_s"] < report["prove_s"]
 
 
+def test_a_proof_that_is_repeated_tells_of_each_round_by_one_line(files):
+    folder, _, _ = files
+    proved = run(
+        *("prove", folder / "dir", "--input", folder / "I.npz"),
+        *("--out", folder / "again", "--repeat", 2),
+    )
+    assert proved.exit_code == 0
+    rounds = [line for line in proved.stderr.splitlines() if "again" in line]
+    assert rounds == ["proving: again, 1 of 2", "proving: again, 2 of 2"]
+    assert proved.stderr.count("loading keys") <= 1
+
+
 def test_verify_reports(files):
     folder, (_, compiled), (_, proved) = files
     code, report = run_json("verify", folder / "dir", folder / "proof")
