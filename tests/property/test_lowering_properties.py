@@ -13,8 +13,8 @@ from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.passes import finish
+from inferproof.second_verifier import graph as reference
 from inferproof.testing.random_graphs import random_graph
-from reference import graph as reference
 from reference.numpy_executor import execute, split_weights
 
 SMALL = st.integers(-(2**20), 2**20)

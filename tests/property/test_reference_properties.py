@@ -8,12 +8,12 @@ from native_module import natively_proven
 
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
+from inferproof.second_verifier import graph as reference
+from inferproof.second_verifier.executor import replay
+from inferproof.second_verifier.reader import Rejected
 from inferproof.testing.graphs import EVERY_OP
 from inferproof.testing.random_graphs import random_graph
-from reference import graph as reference
-from reference.executor import replay
 from reference.numpy_executor import execute_all, split_weights
-from reference.reader import Rejected
 from reference.verifier import VerifyingKey
 
 ENCODED = [encode_graph(graph) for graph in EVERY_OP]

@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
+from inferproof.second_verifier.reader import Rejected
 from reference.changes import decoded
-from reference.reader import Rejected
 from reference.vectors import MODES, files, load
 
 

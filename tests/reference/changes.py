@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from reference.field import P
-from reference.private.verifier import PrivateInputKey, PrivateKey
-from reference.reader import Rejected
+from inferproof.second_verifier.field import P
+from inferproof.second_verifier.private.verifier import PrivateInputKey, PrivateKey
+from inferproof.second_verifier.reader import Rejected
 from reference.vectors import Vector
 from reference.verifier import VerifyingKey
 

@@ -2,7 +2,7 @@
 section 8.
 """
 
-from reference.reader import Reader
+from inferproof.second_verifier.reader import Reader
 
 
 def read(source: Reader, count: int) -> list[int]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reference.field import Element
-from reference.transcript import Transcript
+from inferproof.second_verifier.field import Element
+from inferproof.second_verifier.transcript import Transcript
 
 Answers = dict[str, list[Any]]
 """What the oracle answers: of the link that the proof carries, and of the proof."""

@@ -6,12 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from inferproof.second_verifier.profiles import PROFILES
+
 FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
-PROFILES = {1: "default", 2: "conservative", 3: "small", 4: "evm"}
 CLEAR_PROFILES = (1, 2, 3)
 """Those of the clear mode."""
-PRIVATE_PROFILES = (1, 2, 4)
-"""Those of the private mode."""
 
 
 @dataclass(frozen=True)

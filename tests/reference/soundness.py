@@ -7,7 +7,7 @@ by the Johnson bound and lines by ePrint 2026/2056, theorem 5.12, with m = 10.
 
 from math import inf, log2
 
-from reference.field import P
+from inferproof.second_verifier.field import P
 from reference.schedule import Schedule
 
 FIELD = 5 * log2(P)

@@ -2,16 +2,35 @@
 
 from dataclasses import dataclass
 
+from inferproof.second_verifier.executor import replay
+from inferproof.second_verifier.field import Element, add, mul
+from inferproof.second_verifier.keys import Key, Tensors, words
+from inferproof.second_verifier.keys import Proof as OwnProof
+from inferproof.second_verifier.layers import Check, batched, contractions, sumcheck
+from inferproof.second_verifier.reader import Reader, Rejected
+from inferproof.second_verifier.weights import Stack
 from reference import packed, whir
-from reference.executor import replay
-from reference.field import Element, add, mul
-from reference.keys import StackedKey, Tensors, words
-from reference.layers import Check, batched, contractions, sumcheck
-from reference.reader import Reader, Rejected
-from reference.schedule import CLEAR_PROFILES, schedule
-from reference.weights import Stack
+from reference.schedule import CLEAR_PROFILES, Schedule, schedule
 
 MAX_ACCUMULATORS = 2**23
+
+
+class StackedKey(Key[OwnProof]):
+    """A key whose weights are stacked, with a value of the pin for each block."""
+
+    stack: Stack
+    schedule: Schedule
+
+    def _pin(self) -> None:
+        """Draws the point of the pin, once stack and schedule are there."""
+        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
+        most = max(block.variables for block in self.stack.blocks)
+        self._pin_point = self._draw_pin(self.pins, most)
+
+    def pin_claim(self, number: int) -> tuple[list[Element], Element]:
+        """Point and value of the pin in a block."""
+        variables = self.stack.blocks[number].variables
+        return self._pin_point[len(self._pin_point) - variables :], self.pin[number]
 
 
 @dataclass

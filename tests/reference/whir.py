@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reference import transcript as t
-from reference.field import (
+from inferproof.second_verifier import transcript as t
+from inferproof.second_verifier.field import (
     DEGREE,
     ONE,
     Element,
@@ -26,11 +26,11 @@ from reference.field import (
     spread,
     total,
 )
-from reference.layers import step
-from reference.merkle import root_of
-from reference.reader import Reader, Rejected
+from inferproof.second_verifier.layers import step
+from inferproof.second_verifier.merkle import root_of
+from inferproof.second_verifier.reader import Reader, Rejected
+from inferproof.second_verifier.transcript import Transcript, number
 from reference.schedule import Schedule
-from reference.transcript import Transcript, number
 
 Rounds = list[tuple[Element, Element]]
 Claim = tuple[list[Element], Element]

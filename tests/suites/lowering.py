@@ -15,7 +15,7 @@ from inferproof.models.parse import parse_untrusted
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower_once, run
 from inferproof.proving.sumcheck.lower.context import Options
-from reference import graph as reference
+from inferproof.second_verifier import graph as reference
 
 Array = npt.NDArray[Any]
 

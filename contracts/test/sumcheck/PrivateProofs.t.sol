@@ -11,7 +11,7 @@ import {Programs} from "../../src/sumcheck/Programs.sol";
 import {ProofReader} from "../../src/sumcheck/ProofReader.sol";
 import {Vectors} from "./Vectors.sol";
 
-/// @dev Proofs of `native/prover`, with the programs that `tests/reference/program` makes of their keys.
+/// @dev Proofs of `native/prover`, with the programs that `inferproof.second_verifier.program` makes of their keys.
 contract PrivateProofsTest is Vectors {
     struct Case {
         bytes32 program;

@@ -11,10 +11,10 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.modes import PRIVATE
+from inferproof.second_verifier.graph import decode
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.relations.plan import plan
 from reference.changes import verdict
-from reference.graph import decode
-from reference.reader import Rejected
-from reference.relations.plan import plan
 from reference.vectors import Vector
 
 pytestmark = pytest.mark.native

@@ -8,20 +8,20 @@ from dataclasses import replace
 
 import pytest
 
+from inferproof.second_verifier.field import ONE, ZERO, add, dot_integers, equality, mul
+from inferproof.second_verifier.private.verifier import PrivateKey
+from inferproof.second_verifier.program import dense, nodes
+from inferproof.second_verifier.program.assembly import assemble
+from inferproof.second_verifier.program.nodes import Hidden, Known, known, leaf
+from inferproof.second_verifier.program.trace import adjoint, link, proof
+from inferproof.second_verifier.program.tracing import tracing
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.relations import tensors
+from inferproof.second_verifier.relations.values import Form
+from inferproof.second_verifier.transcript import KeccakTranscript
 from reference.changes import flipped, verdict
-from reference.field import ONE, ZERO, add, dot_integers, equality, mul
-from reference.private.verifier import PrivateKey
-from reference.program import dense, nodes
-from reference.program.assembly import assemble
-from reference.program.nodes import Hidden, Known, known, leaf
-from reference.program.trace import adjoint, link, proof
-from reference.program.tracing import tracing
-from reference.program.vectors import FOLDER, files, rendered
-from reference.reader import Rejected
-from reference.relations import tensors
-from reference.relations.values import Form
+from reference.programs import FOLDER, files, rendered
 from reference.schedule import FILE
-from reference.transcript import KeccakTranscript
 from reference.vectors import load
 
 VECTORS = {path.stem: path for path in files()}

@@ -12,13 +12,13 @@ from math import isqrt
 import numpy as np
 import pytest
 
-from reference import graph as g
-from reference.field import P
-from reference.graph import Graph, Node, Tensor
-from reference.reader import Rejected
-from reference.relations.integers import PIECE, B, digits
-from reference.relations.parts import Division, Exact, Limb, Number, Root, most
-from reference.relations.plan import plan
+from inferproof.second_verifier import graph as g
+from inferproof.second_verifier.field import P
+from inferproof.second_verifier.graph import Graph, Node, Tensor
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.relations.integers import PIECE, B, digits
+from inferproof.second_verifier.relations.parts import Division, Exact, Limb, Number, Root, most
+from inferproof.second_verifier.relations.plan import plan
 
 Constraint = Division | Root
 _MOST_RESULTS = 2**18

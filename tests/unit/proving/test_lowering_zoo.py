@@ -9,7 +9,7 @@ from inferproof.models.load import load_model
 from inferproof.models.measure import measure
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.lower.compile import lower, run
-from reference import graph as reference
+from inferproof.second_verifier import graph as reference
 
 ZOO = Path(__file__).parents[3] / "zoo"
 ROWS = 60

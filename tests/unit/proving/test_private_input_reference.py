@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from reference import graph as g
-from reference.graph import Graph, Node, Tensor
-from reference.reader import Rejected
-from reference.relations.parts import Limb
-from reference.relations.plan import plan
+from inferproof.second_verifier import graph as g
+from inferproof.second_verifier.graph import Graph, Node, Tensor
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.relations.parts import Limb
+from inferproof.second_verifier.relations.plan import plan
 
 
 def shifted(lo: int, hi: int) -> Graph:

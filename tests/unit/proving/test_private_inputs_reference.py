@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from inferproof.second_verifier.private.links import PRIVATE_INPUTS
+from inferproof.second_verifier.private.soundness import bits, terms
+from inferproof.second_verifier.private.verifier import PrivateKey
+from inferproof.second_verifier.reader import Rejected
 from reference.changes import MALFORMED, decoded_private, fields, flipped, verdict
-from reference.private.links import PRIVATE_INPUTS
-from reference.private.soundness import bits, terms
-from reference.private.verifier import PrivateKey
-from reference.reader import Rejected
 from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
-from reference.private.ranges import verify_ranges
-from reference.private.soundness import terms
-from reference.private.verifier import PrivateKey
-from reference.reader import Rejected
+from inferproof.second_verifier.private.ranges import verify_ranges
+from inferproof.second_verifier.private.soundness import terms
+from inferproof.second_verifier.private.verifier import PrivateKey
+from inferproof.second_verifier.reader import Rejected
 from reference.vectors import files, load
 
 if TYPE_CHECKING:

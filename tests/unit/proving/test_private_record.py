@@ -2,16 +2,16 @@
 
 import pytest
 
-from reference.field import ONE, ZERO, Element, lift
-from reference.field import add as plain_add
-from reference.field import mul as plain_mul
-from reference.private.layout import cut
-from reference.private.record import Count, Record
-from reference.private.relation import RelationProof, relate, variables_of
-from reference.reader import Rejected
-from reference.relations.claims import Messages
-from reference.relations.values import Form, Value, add, mul, scale, sub
-from reference.transcript import Transcript
+from inferproof.second_verifier.field import ONE, ZERO, Element, lift
+from inferproof.second_verifier.field import add as plain_add
+from inferproof.second_verifier.field import mul as plain_mul
+from inferproof.second_verifier.private.layout import cut
+from inferproof.second_verifier.private.record import Count, Record
+from inferproof.second_verifier.private.relation import RelationProof, relate, variables_of
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.relations.claims import Messages
+from inferproof.second_verifier.relations.values import Form, Value, add, mul, scale, sub
+from inferproof.second_verifier.transcript import Transcript
 
 PADS = [lift(11), lift(-3), (5, 4, 3, 2, 1)]
 SENT = [lift(40), lift(7), lift(100)]

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from inferproof.second_verifier.field import P
+from inferproof.second_verifier.private.links import Link, follow
+from inferproof.second_verifier.private.soundness import bits, terms
+from inferproof.second_verifier.private.verifier import PrivateKey
+from inferproof.second_verifier.reader import Rejected
 from reference.changes import (
     MALFORMED,
     beyond_modulus,
@@ -19,11 +24,6 @@ from reference.changes import (
     flipped,
     verdict,
 )
-from reference.field import P
-from reference.private.links import Link, follow
-from reference.private.soundness import bits, terms
-from reference.private.verifier import PrivateKey
-from reference.reader import Rejected
 from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 from reference.verdicts import judged, kept, of_proof, rendered

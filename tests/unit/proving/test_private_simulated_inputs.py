@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from inferproof.second_verifier.keys import Tensors
+from inferproof.second_verifier.private.verifier import PrivateInputKey
+from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.transcript import Transcript
 from reference.changes import flipped, verdict
-from reference.keys import Tensors
-from reference.private.verifier import PrivateInputKey
 from reference.programmed import Answers, Programmed, answers_of
-from reference.reader import Rejected
-from reference.transcript import Transcript
 from reference.vectors import Vector, files, load
 
 VECTORS = files("private/simulated/inputs")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reference.private.ranges import RangePart, verify_ranges
+from inferproof.second_verifier.private.ranges import RangePart, verify_ranges
+from inferproof.second_verifier.reader import Reader, Rejected
+from inferproof.second_verifier.transcript import Transcript
 from reference.programmed import Programmed, answers_of
-from reference.reader import Reader, Rejected
-from reference.transcript import Transcript
 from reference.vectors import files, load
 
 VECTORS = files("private/simulated/ranges")

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import pytest
 
+from inferproof.second_verifier.graph import Tensor
+from inferproof.second_verifier.private.range_graph import parts_of, range_graph
+from inferproof.second_verifier.private.ranges import RangePart, verify_ranges
+from inferproof.second_verifier.reader import Rejected
 from reference.changes import MALFORMED, flipped
-from reference.graph import Tensor
-from reference.private.range_graph import parts_of, range_graph
-from reference.private.ranges import RangePart, verify_ranges
-from reference.reader import Rejected
 from reference.schedule import FILE
 from reference.vectors import load
 from unit.proving.test_private_reference import MANIFEST

@@ -17,6 +17,8 @@ from native_module import natively_proven
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
+from inferproof.second_verifier.field import P
+from inferproof.second_verifier.reader import Rejected
 from reference.changes import (
     MALFORMED,
     Changed,
@@ -28,8 +30,6 @@ from reference.changes import (
     opening_fields,
     verdict,
 )
-from reference.field import P
-from reference.reader import Rejected
 from reference.vectors import Vector, files, load
 from reference.verifier import VerifyingKey
 

@@ -9,7 +9,7 @@ from math import ceil, log2
 import pytest
 
 from inferproof.proving.sumcheck.library import library
-from reference.field import P
+from inferproof.second_verifier.field import P
 from reference.schedule import CLEAR_PROFILES, Schedule, schedule
 from reference.soundness import FIELD, bits, list_size, opening, pin, query_error
 from reference.vectors import Vector, files, load

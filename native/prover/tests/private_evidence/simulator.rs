@@ -206,7 +206,7 @@ fn are_stored(name: &str, graph: Graph, profile: Profile, kind: Kind) {
     }
 }
 
-/// What the second verifier is given: `tests/reference/private`. Set `WRITE_VECTORS=1` to write the files anew.
+/// What the second verifier is given: `src/inferproof/second_verifier/private`. Set `WRITE_VECTORS=1` to write the files anew.
 #[test]
 fn simulated_proofs_are_the_vectors() {
     let (usual, conservative) = (Profile::Default, Profile::Conservative);
