@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from inferproof.proving.sumcheck.modes import CLEAR, PROFILES
 
 from bench.measure import run_json, say
 from bench.native_models import (
@@ -31,7 +32,6 @@ from bench.native_prove import read, split
 from inferproof.proving.artifact import open_artifact
 from inferproof.proving.sumcheck.check import VERSION, flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS
-from inferproof.proving.sumcheck.modes import CLEAR, PROFILES
 
 SAMPLES = 12
 """Inputs in a file, at most."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from inferproof.proving.sumcheck.modes import CLEAR
+
 from bench.machine import Watch, today
 from bench.measure import BenchFailed, run_json, say
 from bench.models import BenchModel
@@ -20,7 +22,6 @@ from bench.native_models import (
     native_zoo,
     transformer,
 )
-from inferproof.proving.sumcheck.modes import CLEAR
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
 SMALL = ("prove_s", "processor_s", "verify_s", "proof_bytes", "prove_peak_mb")

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from inferproof.proving.sumcheck.modes import PROFILES
 
 from bench.measure import run_json, spread
 from inferproof.errors import InferproofError
@@ -29,7 +30,6 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
-from inferproof.proving.sumcheck.modes import PROFILES
 from inferproof.proving.sumcheck.prove import execute as run_model
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem

@@ -14,13 +14,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from inferproof.proving.sumcheck.modes import PRIVATE
+
 from bench.native_prove import STATEMENT, read, split
 from inferproof.errors import InferproofError
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import WEIGHTS, load
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.proving.worker import peak_bytes
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 
 from inferproof.app.openings import local_system
 from inferproof.errors import InferproofError
@@ -34,7 +35,6 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.parameters import hide_weights
 from inferproof.proving.sumcheck.lower.program import read_program
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.proving.sumcheck.precision import MARGIN
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.types.digest import ZERO_ADDRESS, Digest

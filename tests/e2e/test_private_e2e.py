@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from live_parts import settings_for
 from typer.testing import CliRunner
 
@@ -34,7 +35,6 @@ from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.evidence import evidence_holds
-from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.settings import Settings

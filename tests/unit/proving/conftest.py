@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inferproof.proving.sumcheck.modes import CLEAR
 from small_models import JOB, PROVIDER, SALT, SALTS, calibration, mlp
 
 from inferproof.app.openings import local_openings
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.ezkl.system import EzklSystem
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
 FIRST: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE, PROFILES
 from small_models import JOB, PROVIDER, calibration, mlp
 from typer.testing import CliRunner
 
@@ -15,7 +16,6 @@ from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck.evidence import evidence_holds
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE, PROFILES
 from inferproof.testing.rejections import rejects
 from inferproof.verify.proof import SecurityReporter
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
@@ -23,7 +24,6 @@ from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.registry import get_system
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from lowering import Array, model_of
 from onnx import ModelProto, helper
 
@@ -12,7 +13,6 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.bounds import Met, bounded, limit_met
 from inferproof.proving.sumcheck import compile_limits
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import hostile_keys as hostile
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import PRIVATE
 
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.verifier_bundle import verifying_key_digest
@@ -12,7 +13,6 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.testing.rejections import rejects
 
 pytestmark = pytest.mark.native

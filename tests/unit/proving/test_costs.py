@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from typer.testing import CliRunner
 
 from inferproof.app.provers import open_systems
@@ -29,7 +30,6 @@ from inferproof.proving.costs import (
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck import calibrate
 from inferproof.proving.sumcheck.calibrate import MEASURED, SHAPES, graph_of, measure, size_of
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.settings import Settings
 from inferproof.testing.rejections import rejects
 

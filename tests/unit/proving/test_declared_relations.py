@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import PRIVATE
 from native_module import privately_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from reference.changes import verdict
 from reference.graph import decode
 from reference.reader import Rejected

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import TensorProto, helper, numpy_helper, save
 from small_models import JOB, PROVIDER, SALT
 
@@ -14,7 +15,6 @@ from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.verify.proof import verify_proof
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from forests import forest, rows
+from inferproof.proving.sumcheck.modes import PRIVATE
 from lowering import loaded, measured_of, model_of
 from networks import depthwise, lenet, transformer
 from onnx import ModelProto, helper, numpy_helper
@@ -18,7 +19,6 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower_once
 from inferproof.proving.sumcheck.lower.context import Options
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.testing.graphs import constant, everything, small
 from inferproof.testing.rejections import rejects
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import helper, save
 from typer.testing import CliRunner
 
@@ -21,7 +22,6 @@ from inferproof.proving.costs import Costs, Point, Size, this_machine
 from inferproof.proving.sumcheck.calibrate import size_of
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of, sizes_of
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.notes import notes
 from inferproof.types.layer import QuantisedLayer, weakest
 from suites.lowering import loaded, model_of

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from inferproof.proving.sumcheck.modes import CLEAR, PROFILES, mode_of
 from native_module import natively_proven
 from onnx import numpy_helper
 from small_models import JOB, PROVIDER, SALT
@@ -30,7 +31,6 @@ from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, load
-from inferproof.proving.sumcheck.modes import CLEAR, PROFILES, mode_of
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import Sample, sample_bundle, sample_receipt
 from inferproof.verify.policy import Policy

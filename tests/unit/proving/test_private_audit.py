@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
@@ -32,7 +33,6 @@ from inferproof.proving.base import Compared, CompileRequest
 from inferproof.proving.opening import read_opening
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.audit import COMMITMENT, GRAPH, TERMS, compare_key, terms_of
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.rotation import open_key
 from inferproof.proving.sumcheck.system import SumcheckSystem

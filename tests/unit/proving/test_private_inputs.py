@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import typer
 from click.testing import Result
+from inferproof.proving.sumcheck.modes import PRIVATE
 from private_keys import FakeKey
 from typer.testing import CliRunner
 
@@ -32,7 +33,6 @@ from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import CHECKER, input_root
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, private_notes
 from inferproof.proving.sumcheck.private_key import read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem

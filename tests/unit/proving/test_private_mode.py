@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from typer.testing import CliRunner
 
 from inferproof.app import key_budgets
@@ -41,7 +42,6 @@ from inferproof.proving.sumcheck import private_key
 from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import Cache
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.rotation import Rotation
 from inferproof.proving.sumcheck.system import SumcheckSystem

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile_keys import consumers
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from native_module import natively_proven
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, save
@@ -33,7 +34,6 @@ from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects

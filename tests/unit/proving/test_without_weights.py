@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, calibration, save
 
@@ -14,7 +15,6 @@ from inferproof.models.load import load_model
 from inferproof.protocol.proof_file import encode_proof_file
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import ProveRequest, prove
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.verify.proof import verify_proof
 
