@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from inferproof.proving.sumcheck.modes import CLEAR, PROFILES
 
 from bench.measure import run_json, say
 from bench.native_models import (
@@ -36,7 +35,6 @@ from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS
 SAMPLES = 12
 """Inputs in a file, at most."""
 
-PROFILE = PROFILES[CLEAR][0]
 """Of the key that is compiled on the way: the files are the same in each."""
 
 MODELS: Mapping[str, Callable[[Path], NativeModel]] = {
@@ -66,7 +64,7 @@ def write(model: NativeModel, work: Path, prefix: Path) -> None:
     """Compiles a model and writes its three files, named `prefix` and a suffix each."""
     say(f"{prefix.name}: compiling")
     compiled = work / "compiled"
-    given = (*map(str, (model.files.model, model.files.calibration, compiled)), CLEAR, PROFILE)
+    given = (*map(str, (model.files.model, model.files.calibration, compiled)))
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         raise SystemExit(f"{prefix.name}: {report['refused']['message']}")

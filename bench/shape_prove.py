@@ -1,4 +1,4 @@
-"""One model compiled and proven in the private mode, in a process of its own.
+"""One model compiled and proven in a process of its own.
 
     python -m bench.shape_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER
 
@@ -13,8 +13,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-from inferproof.proving.sumcheck.modes import PRIVATE
 
 from bench.native_prove import STATEMENT, read, split
 from inferproof.errors import InferproofError
@@ -45,7 +43,7 @@ def measure(model: Path, calibration: Path, fresh: Path, folder: Path) -> dict[s
     named. Raises: InferproofError."""
     openings = PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: openings)) as system:
-        report = system.compile(CompileRequest(model, read(calibration), folder, mode=PRIVATE))
+        report = system.compile(CompileRequest(model, read(calibration), folder))
     began = time.perf_counter()
     loaded = load(folder, lambda _folder: openings)
     samples = split(read(fresh))

@@ -453,9 +453,6 @@ class Reason(Enum):
     LOWERING_NOT_FINITE = (
         "output {name} is not finite on the calibration data; calibrate where it is"
     )
-    LOWERING_ACCUMULATORS = (
-        "the model's weighted layers give {got} results, one proof may carry {limit}"
-    )
     LOWERING_NODES = (
         "the model takes {got} steps in whole numbers, one proof may have {limit}; leave out "
         "layers, or steps of a loop or a recurrent layer"
@@ -903,8 +900,8 @@ class Reason(Enum):
         "make native"
     )
     MISSING_OPENINGS = (
-        "the model is of mode private, whose openings are counted, and nothing was given that "
-        "counts them; use inferproof.app.openings.local_system, or prove by inferproof prove"
+        "the openings of the model's key are counted, and nothing was given that counts them; use "
+        "inferproof.app.openings.local_system, or prove by inferproof prove"
     )
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 

@@ -1,58 +1,49 @@
-"""What the keys and proofs of all modes have in common.
-
-Source: specs/sumcheck-proof.md, sections 2 and 3.
-"""
+"""What keys and proofs begin with. Source: specs/sumcheck-proof.md, section 2."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from reference import graph as g
 from reference.blake3 import blake3
 from reference.field import Element
 from reference.reader import Reader, Rejected
-from reference.schedule import Schedule
 from reference.transcript import Transcript
-from reference.weights import Stack
 
 Tensors = Sequence[Sequence[int]]
 Proof = TypeVar("Proof")
-_ENDED = 2
-"""The byte of the mode that has ended."""
+PROFILES = {1: "default", 2: "conservative", 4: "evm"}
+_KIND = 3
+_ENDED = (1, 2)
+"""The bytes of modes that have ended."""
 
 
 class Key(ABC, Generic[Proof]):
     """Root, pin and graph of a verifying key. Raises: Rejected KEY_…"""
 
     protocol: ClassVar[bytes]
-    mode: ClassVar[int]
-    profiles: ClassVar[Container[int]]
-    hides_parameters: ClassVar[bool] = False
-    """Whether keys of the mode commit to parameters."""
 
     def __init__(self, data: bytes) -> None:
         self._source = source = Reader(data, "KEY_MALFORMED")
         magic, version = source.take(8), source.unsigned(4)
-        mode, self.profile = source.unsigned(1), source.unsigned(1)
+        kind, self.profile = source.unsigned(1), source.unsigned(1)
         if magic != b"INFSUMVK":
             raise source.reject("other first bytes")
-        if version == 1 and mode == _ENDED:
-            raise Rejected("KEY_MODE_ENDED", "its weights follow from a few of its proofs")
-        if version != 1 or mode != self.mode or self.profile not in self.profiles:
-            raise Rejected("KEY_VERSION", "version, mode or profile")
+        if version == 1 and kind in _ENDED:
+            raise Rejected("KEY_MODE_ENDED", "its weights follow from its proofs")
+        if version != 1 or kind != _KIND or self.profile not in PROFILES:
+            raise Rejected("KEY_VERSION", "version or profile")
         self.root = source.take(32)
         self._read_own(source)
         head = source.since(0)
         self.pin = source.elements(source.unsigned(4))
         graph = source.rest()
         self.graph = g.decode(graph)
-        if self.graph.parameters and not self.hides_parameters:
-            raise Rejected("KEY_UNSUPPORTED", "the mode commits to no parameters")
         self.digest = blake3(data)
         self._bare = blake3(head + graph)
 
     def _read_own(self, source: Reader) -> None:
-        """Reads what keys of a mode have between root and pin."""
+        """Reads what stands between root and pin."""
 
     def transcript(self) -> Transcript:
         """An empty transcript, as proofs under the key have it."""
@@ -68,7 +59,7 @@ class Key(ABC, Generic[Proof]):
         return transcript.point(variables if values else 0)
 
     def read(self, data: bytes) -> Proof:
-        """The proof of these bytes. Raises: Rejected PROOF_…, ACCUMULATOR_RANGE."""
+        """The proof of these bytes. Raises: Rejected PROOF_…"""
         return self._read(Reader(data, "PROOF_MALFORMED"))
 
     def fields(self, data: bytes) -> list[tuple[str, range]]:
@@ -105,24 +96,6 @@ class Key(ABC, Generic[Proof]):
             transcript.absorb("inputs", words(inputs))
         transcript.absorb("outputs", words(outputs))
         return transcript
-
-
-class StackedKey(Key[Proof]):
-    """A key whose weights are stacked, with a value of the pin for each block."""
-
-    stack: Stack
-    schedule: Schedule
-
-    def _pin(self) -> None:
-        """Draws the point of the pin, once stack and schedule are there."""
-        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
-        most = max(block.variables for block in self.stack.blocks)
-        self._pin_point = self._draw_pin(self.pins, most)
-
-    def pin_claim(self, number: int) -> tuple[list[Element], Element]:
-        """Point and value of the pin in a block."""
-        variables = self.stack.blocks[number].variables
-        return self._pin_point[len(self._pin_point) - variables :], self.pin[number]
 
 
 def words(tensors: Tensors) -> bytes:

@@ -9,7 +9,7 @@ from reference.hiding.fields import walk
 from reference.hiding.shape import Shape
 from reference.hiding.terms import Term, at_point, in_column, scaled
 from reference.hiding.verifier import Verifier
-from reference.keys import Key, Tensors
+from reference.keys import PROFILES, Key, Tensors
 from reference.layers import log
 from reference.private.layout import (
     blocks,
@@ -44,7 +44,6 @@ from reference.relations.plan import plan
 from reference.relations.public import all_read, check_declared, check_public
 from reference.relations.tensors import front
 from reference.relations.values import Form, Value, add, mul, sub
-from reference.schedule import PRIVATE_PROFILES, PROFILES
 from reference.transcript import KeccakTranscript, Transcript
 
 _VERSION = 4
@@ -74,9 +73,6 @@ class PrivateKey(Key[Proof]):
     """A verifying key of the private mode. Raises: Rejected KEY_…"""
 
     protocol = b"inferproof sumcheck 1 private"
-    mode = 3
-    profiles = PRIVATE_PROFILES
-    hides_parameters = True
     own_kind = PROOFS
     most_links: ClassVar[int] = MOST_LINKS
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from forests import forest, rows
-from inferproof.proving.sumcheck.modes import PRIVATE
 from lowering import loaded, measured_of, model_of
 from networks import depthwise, lenet, transformer
 from onnx import ModelProto, helper, numpy_helper
@@ -130,9 +129,7 @@ def test_models_are_provable_with_hidden_weights(name: str) -> None:
     made, _ = _pair(model, samples, 0.0, Options())
     native = library()
     for profile in ("default", "conservative"):
-        native.security(encode_graph(_hidden(made).graph), profile, PRIVATE)
-    with pytest.raises(native.NativeError, match="only the private mode commits to"):
-        native.security(encode_graph(_hidden(made).graph), "default", "clear")
+        native.security(encode_graph(_hidden(made).graph), profile)
 
 
 def test_a_graph_without_weights_in_it_stays_as_it_is() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from reference.hiding.vectors import check
 from reference.reader import Rejected
-from reference.schedule import FILE
+from reference.vectors import PLACE
 
-FILES = sorted(FILE.parents[1].joinpath("hiding").glob("*.json"))
+FILES = sorted(PLACE.joinpath("hiding").glob("*.json"))
 
 
 def test_there_are_vectors() -> None:

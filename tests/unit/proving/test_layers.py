@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import typer
-from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import helper, save
 from typer.testing import CliRunner
 
@@ -119,9 +118,7 @@ def test_what_falls_short_is_told_with_its_layer_and_a_way_out(sumcheck_system, 
     assert notes(lowered()[1].report) == []
     path = tmp_path / "m.onnx"
     save(network(factor=6.0), path)
-    request = CompileRequest(
-        path, {"x": SAMPLES}, tmp_path / "out", mode=CLEAR, bits=8, max_error=0.001
-    )
+    request = CompileRequest(path, {"x": SAMPLES}, tmp_path / "out", bits=8, max_error=0.001)
     with pytest.raises(ModelRejected, match=r"most is lost at node 2 \(Exp") as refused:
         sumcheck_system.compile(request)
     assert refused.value.reason is Reason.CIRCUIT_INACCURATE

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inferproof.proving.sumcheck.modes import CLEAR
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, calibration, save
 
@@ -29,8 +28,6 @@ MODELS = {
     "sum": ([NODE("Add", ["x", "x"], ["y"])], [1, 4], FLOAT),
     "transposed": ([NODE("Transpose", ["x"], ["y"])], [4, 1], FLOAT),
 }
-IN_THE_CLEAR = ("rectifier", "average", "transposed")
-"""Proven in the mode that is compiled faster; the others in the default one."""
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -38,8 +35,7 @@ def test_it_is_proven(name: str, sumcheck_system: SumcheckSystem, tmp_path: Path
     nodes, shape, kind = MODELS[name]
     data = calibration(1, 4, samples=16)
     model = save(tmp_path / "m.onnx", nodes, [("x", FLOAT, [1, 4])], [("y", kind, shape)])
-    mode = CLEAR if name in IN_THE_CLEAR else None
-    request = CompileRequest(model, {"x": data}, tmp_path / "compiled", mode=mode)
+    request = CompileRequest(model, {"x": data}, tmp_path / "compiled")
     sumcheck_system.compile(request)
     made = prove(sumcheck_system, ProveRequest(request.out, {"x": data[0]}, JOB, PROVIDER, SALT))
     (output,) = made.verified.outputs
