@@ -116,33 +116,36 @@ fn restrict(point: &[Extension], part: Part) -> (Extension, &[Extension]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{MANY_BLOCKS, MAX_BLOCKS, MAX_PARTS, Part, Plan, Size, parts, variables};
+    use super::{Part, parts, variables};
+
+    /// Parts of a side at most.
+    const MOST: u32 = 4;
 
     #[test]
     fn parts_cover_every_length_once_and_are_aligned() {
         for length in 1..5000 {
-            for most in 1..=MAX_PARTS {
+            for most in 1..=MOST {
                 let parts = parts(length, most);
                 assert!(parts.len() <= most as usize);
                 let end: usize = parts.iter().map(|part| 1 << part.log).sum();
                 assert!(end >= length && end <= length.next_power_of_two());
+                let mut next = 0;
+                for part in &parts {
+                    assert_eq!(part.offset, next);
+                    assert_eq!(part.offset % (1 << part.log), 0);
+                    next += 1 << part.log;
+                }
+                assert_eq!(next, end);
             }
-            let parts = parts(length, MAX_PARTS);
-            let mut next = 0;
-            for part in &parts {
-                assert_eq!(part.offset, next);
-                assert_eq!(part.offset % (1 << part.log), 0);
-                next += 1 << part.log;
-            }
-            assert!(next >= length && next <= length.next_power_of_two());
-            assert!(next - length <= length / 4, "{length}");
+            let end: usize = parts(length, 3).iter().map(|part| 1 << part.log).sum();
+            assert!(end - length <= length / 4, "{length}");
         }
     }
 
     #[test]
     fn a_length_of_three_bits_is_cut_without_padding() {
         assert_eq!(
-            parts(784, MAX_PARTS),
+            parts(784, 3),
             [(0, 9), (512, 8), (768, 4)].map(|(offset, log)| Part { offset, log })
         );
         assert_eq!(variables(784), 10);

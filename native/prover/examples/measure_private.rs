@@ -1,4 +1,4 @@
-//! Measures the private mode on a graph with its weights and inputs from files.
+//! Measures private proofs of a graph with its weights and inputs from files.
 //!
 //! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile [THREADS]]]`
 //! reads PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as little-endian

@@ -1,4 +1,4 @@
-//! Provers of the private mode that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
+//! Provers that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
 //! that it is there that lies are found.
 mod hidden;
 mod liar;

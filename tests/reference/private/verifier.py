@@ -1,4 +1,4 @@
-"""Verifies proofs of the private mode. Source: specs/private-mode.md, specs/private-input.md."""
+"""Verifies private proofs. Source: specs/private-mode.md, specs/private-input.md."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -70,7 +70,7 @@ class Unevaluated(Flow):
 
 
 class PrivateKey(Key[Proof]):
-    """A verifying key of the private mode. Raises: Rejected KEY_…"""
+    """A verifying key. Raises: Rejected KEY_…"""
 
     protocol = b"inferproof sumcheck 1 private"
     own_kind = PROOFS

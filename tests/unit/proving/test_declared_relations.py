@@ -1,4 +1,4 @@
-"""What the private mode holds a key to, with both verifiers: ranges that follow, tables with
+"""What a key is held to, with both verifiers: ranges that follow, tables with
 their own keys, and axes whose padding no operation reads."""
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An auditor compiles a model of mode private again and makes the commitment in its key again: what
+"""An auditor compiles a model again and makes the commitment in its key again: what
 agrees, and every way in which it does not."""
 
 import asyncio

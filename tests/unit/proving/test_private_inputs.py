@@ -64,7 +64,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalOpeningBudg
 
 @pytest.fixture(scope="module")
 def made(mlp_request: CompileRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compiled model of mode private, to be copied."""
+    """A compiled model, to be copied."""
     out, passing = tmp_path_factory.mktemp("private") / "compiled", PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: passing)) as system:
         report = system.compile(replace(mlp_request, out=out))

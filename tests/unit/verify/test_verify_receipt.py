@@ -647,7 +647,7 @@ def test_12_a_receipt_says_no_more_than_its_proof(changed: dict[str, object]) ->
 
 
 PRIVATE_KEY = bytes([*range(12), 3, 1])
-"""The first bytes of a key of mode private."""
+"""The first bytes of a key."""
 
 
 @pytest.mark.parametrize("signed", [False, True])

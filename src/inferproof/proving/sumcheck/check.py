@@ -143,7 +143,7 @@ def _facts(
 
 
 def _key_rejection(error: Exception) -> ArtifactRejected:
-    """Why a key is refused. Those of mode private are that show no ranges, or not theirs."""
+    """Why a key is refused. Those are that show no ranges, or not theirs."""
     code, why, *_ = error.args
     if code in _NOT_SHOWN:
         return ArtifactRejected(Reason.KEY_RANGES, why=why)
