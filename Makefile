@@ -11,8 +11,8 @@
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model;
-#               SHAPE_SECONDS=1200 for random shapes in the private mode, taken up by the next run
-# make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting", MODE=private
+#               SHAPE_SECONDS=1200 for random shapes, taken up by the next run
+# make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting"
 # make zoo      train the three models again
 
 PY := .venv/bin/python
@@ -100,7 +100,7 @@ bench: bootstrap
 corpus: bootstrap
 	@scripts/bootstrap.sh corpus "$(FAMILIES)"
 	@.tools/corpus/bin/python tests/corpus/make.py .tools/corpus/models $(FAMILIES)
-	@$(PY) tests/corpus/run.py .tools/corpus/models $(FAMILIES) --jobs $(or $(JOBS),1) --mode $(or $(MODE),clear)
+	@$(PY) tests/corpus/run.py .tools/corpus/models $(FAMILIES) --jobs $(or $(JOBS),1)
 
 zoo: bootstrap
 	@$(PY) -m zoo.train_all

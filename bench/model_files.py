@@ -31,12 +31,10 @@ from bench.native_prove import read, split
 from inferproof.proving.artifact import open_artifact
 from inferproof.proving.sumcheck.check import VERSION, flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS
-from inferproof.proving.sumcheck.modes import CLEAR, PROFILES
 
 SAMPLES = 12
 """Inputs in a file, at most."""
 
-PROFILE = PROFILES[CLEAR][0]
 """Of the key that is compiled on the way: the files are the same in each."""
 
 MODELS: Mapping[str, Callable[[Path], NativeModel]] = {
@@ -66,7 +64,7 @@ def write(model: NativeModel, work: Path, prefix: Path) -> None:
     """Compiles a model and writes its three files, named `prefix` and a suffix each."""
     say(f"{prefix.name}: compiling")
     compiled = work / "compiled"
-    given = (*map(str, (model.files.model, model.files.calibration, compiled)), CLEAR, PROFILE)
+    given = (*map(str, (model.files.model, model.files.calibration, compiled)))
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         raise SystemExit(f"{prefix.name}: {report['refused']['message']}")

@@ -20,11 +20,8 @@ from bench.native_models import (
     native_zoo,
     transformer,
 )
-from inferproof.proving.sumcheck.modes import CLEAR
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
-SMALL = ("prove_s", "processor_s", "verify_s", "proof_bytes", "prove_peak_mb")
-"""What is kept of a model in the profile `small`."""
 LIMIT_S = 200.0
 """For one model, from its file to the last figure."""
 THROUGHPUT_S = 3.0
@@ -96,10 +93,7 @@ def _measure(row: Row, work: Path) -> dict[str, Any]:
     model = row.make(work)
     files = model.files
     say(f"{files.name}: the native prover")
-    answer = _prove(model, work, CLEAR, throughput_s=row.throughput_s)
-    small = answer if "refused" in answer else _prove(model, work, CLEAR, "small")
-    if "refused" not in small:
-        answer = {**answer, "small": {key: small[key] for key in SMALL}}
+    answer = _prove(model, work, row.throughput_s)
     return {
         "model": files.name,
         "plan_ms": row.plan_ms,
@@ -109,12 +103,9 @@ def _measure(row: Row, work: Path) -> dict[str, Any]:
     }
 
 
-def _prove(
-    model: NativeModel, work: Path, mode: str, profile: str = "default", throughput_s: float = 0.0
-) -> dict[str, Any]:
+def _prove(model: NativeModel, work: Path, throughput_s: float) -> dict[str, Any]:
     files = model.files
-    folder = work / f"{files.name}.{mode}.{profile}"
-    given = (files.model, files.calibration, model.fresh, folder, mode, profile, throughput_s)
+    given = (files.model, files.calibration, model.fresh, work / files.name, throughput_s)
     try:
         ran = run_json([*PROVE, *map(str, given)], limit_s=LIMIT_S)
     except BenchFailed as error:

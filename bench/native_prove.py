@@ -1,7 +1,7 @@
 """One model compiled and proven by the native prover, in a warm process of its own.
 
-    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER MODE PROFILE [SECONDS]
-    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER MODE PROFILE
+    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER [SECONDS]
+    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER
 
 Prints one JSON object: the figures, or the typed reason for which there are none. With SECONDS,
 proofs a second are counted for so long, by one thread and by one for each core. The first form
@@ -16,6 +16,7 @@ import statistics
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,13 @@ import numpy.typing as npt
 from bench.measure import run_json, spread
 from inferproof.errors import InferproofError
 from inferproof.proving.base import CompileRequest
+from inferproof.proving.openings import Openings, PassingOpenings
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
+from inferproof.proving.sumcheck.epochs import BEGINS
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
-from inferproof.proving.sumcheck.modes import PROFILES
+from inferproof.proving.sumcheck.private_key import read_key
+from inferproof.proving.sumcheck.profiles import PROFILES
 from inferproof.proving.sumcheck.prove import execute as run_model
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -37,8 +41,8 @@ from inferproof.proving.worker import peak_bytes, reset_peak
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.types.tensor import Tensors
 
-PHASES = ("quantise", "execute", "reduce", "open")
-"""Those of mode clear, in their order."""
+PHASES = ("quantise", "execute", BEGINS, "commit", "look up", "reduce", "relate", "open")
+"""In their order."""
 WARM_UP = 3
 ORDERED = 7
 STATEMENT = bytes(range(32))
@@ -51,34 +55,28 @@ def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
     try:
         if arguments[0] == "--compile":
-            answer = compile_model(*map(Path, arguments[1:4]), *arguments[4:6])
+            answer = compile_model(*map(Path, arguments[1:4]))
         else:
             model, calibration, fresh, folder = map(Path, arguments[:4])
-            seconds = float(arguments[6]) if len(arguments) > 6 else 0.0
-            answer = measure(model, calibration, fresh, folder, *arguments[4:6], seconds)
+            seconds = float(arguments[4]) if len(arguments) > 4 else 0.0
+            answer = measure(model, calibration, fresh, folder, seconds)
     except InferproofError as error:
         answer = {"refused": {"reason": error.code, "message": error.message}}
     print(json.dumps(answer))
 
 
 def measure(
-    model: Path,
-    calibration: Path,
-    fresh: Path,
-    folder: Path,
-    mode: str,
-    profile: str,
-    seconds: float,
+    model: Path, calibration: Path, fresh: Path, folder: Path, seconds: float
 ) -> dict[str, Any]:
-    """The figures of one model in one mode and profile. Raises: InferproofError."""
-    given = (*map(str, (model, calibration, folder)), mode, profile)
+    """The figures of one model. Raises: InferproofError."""
+    given = map(str, (model, calibration, folder))
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         return report
     base = peak_bytes()
     reset_peak()
     began = time.perf_counter()
-    loaded = load(folder)
+    loaded = load(folder, counted)
     load_s = time.perf_counter() - began
     load_peak = peak_bytes()
     samples = split(read(fresh))
@@ -109,18 +107,24 @@ def measure(
         "base_mb": base / 1e6,
         "load_peak_mb": load_peak / 1e6,
         "prove_peak_mb": peak / 1e6,
-        "security": security(loaded, mode),
+        "security": security(loaded),
         **accuracy(model, loaded, samples, proofs),
         "throughput": throughput(loaded, samples, seconds) if seconds else None,
     }
 
 
-def compile_model(
-    model: Path, calibration: Path, folder: Path, mode: str, profile: str
-) -> dict[str, Any]:
+def counted(folder: Path) -> Openings:
+    """What counts openings of a key that proves in this process alone."""
+    kept, openings = read_key(folder), PassingOpenings()
+    openings.register(kept.name, kept.openings)
+    return openings
+
+
+def compile_model(model: Path, calibration: Path, folder: Path) -> dict[str, Any]:
     """Compiles into a folder, and says what that took. Raises: InferproofError."""
-    request = CompileRequest(model, read(calibration), folder, profile=profile, mode=mode)
-    report = SumcheckSystem().compile(request)
+    passing = PassingOpenings()
+    with closing(SumcheckSystem(openings=lambda _folder: passing)) as system:
+        report = system.compile(CompileRequest(model, read(calibration), folder))
     return {
         "parameters": report.parameters,
         "compile_s": report.compile_s,
@@ -204,10 +208,10 @@ def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
     return time.perf_counter() - clock, time.thread_time() - began
 
 
-def security(loaded: Loaded, mode: str) -> dict[str, float]:
+def security(loaded: Loaded) -> dict[str, float]:
     """Provable bits of each profile."""
     graph = _verifying_key(loaded).graph()
-    told = {profile: library().security(graph, profile, mode) for profile in PROFILES[mode]}
+    told = {profile: library().security(graph, profile) for profile in PROFILES}
     return {profile: json.loads(report)["provable_bits"] for profile, report in told.items()}
 
 

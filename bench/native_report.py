@@ -8,8 +8,6 @@ from bench.tables import QUIET, human, image, ratio, table
 
 VERIFY_MS = 3
 PROOF_BYTES = 210_000
-SMALL_BYTES = 130_000
-SMALL_WEIGHTS = 1 << 22
 MEMORY_PER_WEIGHT = 20
 MEMORY_MB = 64
 BITS = 100
@@ -38,9 +36,9 @@ def render_native(native: dict[str, Any] | None, peers: dict[str, Any] | None = 
         others += ": **not quiet**, so read processor times"
     parts = [
         "## The native prover",
-        "Proof system `sumcheck`, whose proofs show the input and the results of every layer with "
-        "weights, so that weights can be inferred from many. One warm process; each proof is of "
-        "another input, and its time runs from the input's real numbers to the proof's bytes. "
+        "Proof system `sumcheck`, whose proofs hide weights and what is computed. One warm "
+        "process; each proof is of another input, and its time runs from the input's real numbers "
+        "to the proof's bytes. "
         f"Measured on {native['date']}{others}.",
         _times(rows),
         "Median, and in brackets the smallest and the largest. Plan and stretch are the times "
@@ -57,7 +55,6 @@ def render_native(native: dict[str, Any] | None, peers: dict[str, Any] | None = 
             image("native.png"),
             _phases(done),
             image("native_phases.png"),
-            _small([row for row in done if "small" in row]),
             _accuracy(done),
             _throughput(done),
             render_peers(rows, peers),
@@ -98,42 +95,6 @@ def _row(row: dict[str, Any]) -> list[str]:
         _beyond(bits["default"] < BITS, f"{bits['default']:.1f} ({bits['conservative']:.1f})"),
         human(row["compile_s"]),
     ]
-
-
-def _small(rows: list[dict[str, Any]]) -> str:
-    """The profile `small` beside `default`."""
-    if not rows:
-        return ""
-    head = (
-        *("model", "prove", "in `default`", "processor", "in `default`"),
-        *("verify", "proof", "in `default`", "peak memory", "provable bits"),
-    )
-    cells = []
-    for row in rows:
-        small, allowed = row["small"], MEMORY_PER_WEIGHT * row["weights"] / 1e6 + MEMORY_MB
-        size, peak = small["proof_bytes"], small["prove_peak_mb"]
-        verify_ms, bits = small["verify_s"]["median"] * 1e3, row["security"]["small"]
-        beyond = size > SMALL_BYTES and row["weights"] <= SMALL_WEIGHTS
-        cells.append(
-            [
-                row["model"],
-                _spread(small["prove_s"]),
-                f"{_digits(row['prove_s']['median'] * 1e3)} ms",
-                f"{_digits(small['processor_s'] * 1e3)} ms",
-                f"{_digits(row['processor_s'] * 1e3)} ms",
-                _beyond(verify_ms > VERIFY_MS, f"{_digits(verify_ms)} ms"),
-                _beyond(beyond, f"{size:,} B"),
-                f"{row['proof_bytes']:,} B",
-                _beyond(peak > allowed, f"{peak:.0f} MB"),
-                _beyond(bits < BITS, f"{bits:.1f}"),
-            ]
-        )
-    told = (
-        "The profile `small`, which takes longer for fewer bytes (`inferproof compile --profile "
-        f"small`). In bold is what is beyond a target: {SMALL_BYTES / 1e3:.0f} kB for models of up "
-        f"to {SMALL_WEIGHTS:,} bytes of weights, and otherwise those from above."
-    )
-    return f"{told}\n\n{table(head, cells, left=1)}"
 
 
 def verdict(row: dict[str, Any]) -> str:
@@ -178,9 +139,10 @@ def _phases(rows: list[dict[str, Any]]) -> str:
             "verifying are processor time of the one thread, which other work on the machine "
             "lengthens little; medians of each.",
             table(head, cells, left=1),
-            "`quantise` makes integers of the input, `execute` runs the model, `reduce` brings all "
-            "layers down to evaluations of their weights, and `open` shows these against the "
-            "commitment. `as ordered` is the path of a paid job: the model is run before the "
+            "`quantise` makes integers of the input, `execute` runs the model, `commit` commits to "
+            "what it computed, `look up` looks it up in tables, `reduce` brings all layers down to "
+            "evaluations, `relate` proves what was sent under pads, and `open` shows what is left "
+            "of it against the commitments. `as ordered` is the path of a paid job: the model is run before the "
             "proof too, since the statement holds its outputs.",
         ]
     )

@@ -1,4 +1,4 @@
-"""One model compiled and proven in the private mode, in a process of its own.
+"""One model compiled and proven in a process of its own.
 
     python -m bench.shape_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER
 
@@ -20,7 +20,6 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import WEIGHTS, load
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.proving.worker import peak_bytes
 
@@ -44,7 +43,7 @@ def measure(model: Path, calibration: Path, fresh: Path, folder: Path) -> dict[s
     named. Raises: InferproofError."""
     openings = PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: openings)) as system:
-        report = system.compile(CompileRequest(model, read(calibration), folder, mode=PRIVATE))
+        report = system.compile(CompileRequest(model, read(calibration), folder))
     began = time.perf_counter()
     loaded = load(folder, lambda _folder: openings)
     samples = split(read(fresh))

@@ -1,4 +1,4 @@
-"""Forty random shapes in the private mode beside nets of powers of two: no shape is to be a cliff.
+"""Forty random shapes beside nets of powers of two: no shape is to be a cliff.
 
     python -m bench.shapes [--seconds N] [--out DIR]     go on until N seconds are over
     python -m bench.shapes --again                       begin anew
@@ -286,7 +286,7 @@ def draw(rows: dict[str, Any], random: list[Shape], regular: list[Shape], path: 
 
 def main() -> int:
     """The exit status: 0 once all shapes are measured, 2 where some are left."""
-    parser = argparse.ArgumentParser(description="Measure random shapes in the private mode.")
+    parser = argparse.ArgumentParser(description="Measure random shapes.")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="begin no shape after")
     parser.add_argument("--out", type=Path, default=HERE, help="where the results are kept")
     parser.add_argument("--again", action="store_true", help="keep nothing of earlier runs")

@@ -4,9 +4,8 @@
 //! changes of them. A target panics where something does not hold, or lets a panic through.
 
 use graph::Graph;
-use key::{Mode, PrivateKey, Public, VerifyingKey, mode_of};
+use key::{PrivateKey, Public};
 use std::sync::OnceLock;
-use verifier::Rejection;
 
 /// Bits that every key must promise.
 const LEAST_BITS: f64 = 100.0;
@@ -20,9 +19,9 @@ pub fn graph(data: &[u8]) {
 
 /// A key that is read has these bytes as its one form, and is sound.
 pub fn key(data: &[u8]) {
-    if let Some(key) = Key::read(data) {
-        let (bytes, bits) = key.told();
-        assert!(bytes == data, "the key has two forms");
+    if let Ok(key) = PrivateKey::decode(data) {
+        let bits = key.security().provable_bits;
+        assert!(key.encode() == data, "the key has two forms");
         assert!(bits >= LEAST_BITS, "the key promises {bits} bits");
     }
 }
@@ -40,7 +39,7 @@ pub fn proof(data: &[u8]) {
         outputs: &views(&case.outputs),
         statement: case.statement,
     };
-    let accepted = case.key.verify(&public, given).is_ok();
+    let accepted = verifier::private::verify(&case.key, &public, given).is_ok();
     assert!(
         accepted == (given == case.proof),
         "another proof is accepted, or its own refused"
@@ -51,43 +50,13 @@ fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
     arrays.iter().map(Vec::as_slice).collect()
 }
 
-/// A key of either mode.
-enum Key {
-    Clear(Box<VerifyingKey>),
-    Private(Box<PrivateKey>),
-}
-
-impl Key {
-    fn read(data: &[u8]) -> Option<Self> {
-        match mode_of(data)? {
-            Mode::Clear => Some(Self::Clear(Box::new(VerifyingKey::decode(data).ok()?))),
-            Mode::Private => Some(Self::Private(Box::new(PrivateKey::decode(data).ok()?))),
-        }
-    }
-
-    /// Its bytes, and what it promises.
-    fn told(&self) -> (Vec<u8>, f64) {
-        match self {
-            Self::Clear(key) => (key.encode(), key.security().provable_bits),
-            Self::Private(key) => (key.encode(), key.security().provable_bits),
-        }
-    }
-
-    fn verify(&self, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
-        match self {
-            Self::Clear(key) => verifier::verify(key, public, proof),
-            Self::Private(key) => verifier::private::verify(key, public, proof),
-        }
-    }
-}
-
 /// A statement with its proof, from the repository's vectors.
 pub struct Case {
     /// Its name among the vectors.
     pub name: &'static str,
     /// The key's bytes.
     pub key_bytes: Vec<u8>,
-    key: Key,
+    key: PrivateKey,
     statement: [u8; 32],
     inputs: Vec<Vec<i32>>,
     outputs: Vec<Vec<i32>>,
@@ -97,29 +66,24 @@ pub struct Case {
 
 /// Name and text of a vector, and the name of its kept inputs.
 macro_rules! vector {
-    ($folder:literal, $name:literal) => {
+    ($name:literal) => {
         (
-            concat!($folder, "-", $name),
-            include_str!(concat!("../../vectors/", $folder, "/", $name, ".json")),
+            concat!("private-", $name),
+            include_str!(concat!("../../vectors/private/", $name, ".json")),
         )
     };
 }
 
-/// The cases of [`proof`], of both modes; their order does not change, since kept inputs count on it.
+/// The cases of [`proof`]; their order does not change, since kept inputs count on it.
 pub fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
         [
-            vector!("sumcheck", "tiny-conservative"),
-            vector!("sumcheck", "everything-default"),
-            vector!("sumcheck", "cnn-default"),
-            vector!("sumcheck", "linear-default"),
-            vector!("sumcheck", "linear-small"),
-            vector!("private", "wide-default"),
-            vector!("private", "everything-default"),
-            vector!("private", "vision-conservative"),
-            vector!("private", "clamps-conservative"),
-            vector!("private", "integers-default"),
+            vector!("wide-default"),
+            vector!("everything-default"),
+            vector!("vision-conservative"),
+            vector!("clamps-conservative"),
+            vector!("integers-default"),
         ]
         .map(|(name, text)| case(name, text))
         .into()
@@ -142,7 +106,7 @@ fn case(name: &'static str, text: &str) -> Case {
     let key_bytes = bytes("key");
     Case {
         name,
-        key: Key::read(&key_bytes).unwrap(),
+        key: PrivateKey::decode(&key_bytes).unwrap(),
         key_bytes,
         statement: bytes("statement").try_into().unwrap(),
         inputs: arrays("inputs"),

@@ -332,7 +332,7 @@ class Reason(Enum):
     OPENING_PARTIAL = "the opening keeps the {part} hidden; this takes one of graph and weights"
     OPENING_NO_KEY = (
         "the verifying key of the compiled model in {path} has no secret that could be opened; "
-        "keys of mode private alone have one"
+        "keys of proof system sumcheck alone have one"
     )
     AUDIT_DIFFERS = "compiled again, the model is not the published one: {differs} differ"
     AUDIT_GRAPH = "the graph of the file is not the one that the bundle's commitment opens to"
@@ -396,8 +396,7 @@ class Reason(Enum):
         "no contract checks proofs of system {system} yet; leave the verifier contract away"
     )
     PRIVACY_NOT_ITEMISED = (
-        "what the key shows is itemised for models of mode private alone: proofs of this one show "
-        "more than its key"
+        "what the key shows is itemised for models of proof system sumcheck alone"
     )
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
@@ -408,18 +407,14 @@ class Reason(Enum):
     )
     OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
-    PROFILE_UNSUPPORTED = (
-        "mode {mode} of proof system {system} has no security profile {name}; modes that have it: "
-        "{known}"
-    )
-    MODE_UNKNOWN = "proof system {system} has no mode {name}; known are: {known}"
-    MODE_UNSUPPORTED = (
-        "proof system {system} cannot prove this model in mode {mode}: {why}; try mode clear"
+    MODEL_NOT_PROVABLE = (
+        "proof system {system} cannot prove this model: {why}; change the model, or try proof "
+        "system ezkl"
     )
     MODE_ENDED = (
-        "the verifying key is of mode committed, which has ended, because the weights follow from "
-        "a few of its proofs: no release verifies them, and the last builds that do are those of "
-        "0.1.0.dev0 from before 2026-11-25; compile the model again"
+        "the verifying key is of mode {mode}, which has ended, because the weights follow from "
+        "its proofs: no release verifies them, and the last builds that do are those of "
+        "0.1.0.dev0 from before {date}; compile the model again"
     )
     COMPILE_TIME_LIMIT = (
         "compiling the model took more than {seconds} seconds of processor time, which is the "
@@ -457,9 +452,6 @@ class Reason(Enum):
     )
     LOWERING_NOT_FINITE = (
         "output {name} is not finite on the calibration data; calibrate where it is"
-    )
-    LOWERING_ACCUMULATORS = (
-        "the model's weighted layers give {got} results, one proof may carry {limit}"
     )
     LOWERING_NODES = (
         "the model takes {got} steps in whole numbers, one proof may have {limit}; leave out "
@@ -685,7 +677,6 @@ class Reason(Enum):
         "give DIR --to {store} --out FILE; and count it here: inferproof provider openings accept "
         "FILE --gateway"
     )
-    OPENINGS_UNCOUNTED = "the compiled model in {path} is of a mode whose openings are not counted"
     ROTATION_SPENT = (
         "the opening of key {key} that is reserved for its rotation is gone, so no new key of the "
         "same weights can be shown; compile the model anew, which gives it another identity"
@@ -909,8 +900,8 @@ class Reason(Enum):
         "make native"
     )
     MISSING_OPENINGS = (
-        "the model is of mode private, whose openings are counted, and nothing was given that "
-        "counts them; use inferproof.app.openings.local_system, or prove by inferproof prove"
+        "the openings of the model's key are counted, and nothing was given that counts them; use "
+        "inferproof.app.openings.local_system, or prove by inferproof prove"
     )
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 

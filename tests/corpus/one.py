@@ -1,8 +1,8 @@
 """One model of the corpus: compile it, prove rows, verify, compare. A process for each.
 
-    python tests/corpus/one.py MODEL.onnx ROWS.npz [--mode MODE] [--plan]
+    python tests/corpus/one.py MODEL.onnx ROWS.npz [--plan]
 
-prints one JSON object. With --plan the model gets no key and no proof: whether the mode takes it,
+prints one JSON object. With --plan the model gets no key and no proof: whether it can be proven,
 and in what time, is all that is asked.
 """
 
@@ -34,7 +34,6 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.parameters import hide_weights
 from inferproof.proving.sumcheck.lower.program import read_program
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
 from inferproof.proving.sumcheck.precision import MARGIN
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.types.digest import ZERO_ADDRESS, Digest
@@ -49,7 +48,7 @@ Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 
 
-def main(model: Path, rows: Path, mode: str, plan: bool) -> None:
+def main(model: Path, rows: Path, plan: bool) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with np.load(rows, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
@@ -59,13 +58,13 @@ def main(model: Path, rows: Path, mode: str, plan: bool) -> None:
         print(json.dumps({"outcome": "unrunnable", "why": str(error)[:300]}))
         return
     try:
-        found = _planned(model, arrays, mode) if plan else _tried(model, arrays, mode)
+        found = _planned(model, arrays) if plan else _tried(model, arrays)
     except InferproofError as error:
         found = {"outcome": "refused", "reason": error.code, "why": error.message}
     print(json.dumps(found))
 
 
-def _planned(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
+def _planned(model: Path, arrays: Rows) -> dict[str, Any]:
     """What a key of the model would be like. Raises: as compiling it, but for what commitments and
     proofs themselves fail of."""
     loaded, native = load_model(model), library()
@@ -74,13 +73,11 @@ def _planned(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
     began = time.perf_counter()
     lowering = lower(loaded, typed, choices(None, MARGIN))
     lowered = time.perf_counter()
-    graph = lowering.graph
-    if mode == PRIVATE:
-        graph = hide_weights(graph, lowering.weights).graph
+    graph = hide_weights(lowering.graph, lowering.weights).graph
     try:
-        told = json.loads(native.security(encode_graph(graph), "default", mode))
+        told = json.loads(native.security(encode_graph(graph), "default"))
     except native.NativeError as error:
-        raise refusal(error, mode, graph, read_program(loaded, ()).steps) from error
+        raise refusal(error, graph, read_program(loaded, ()).steps) from error
     return {
         "outcome": "planned",
         "nodes": len(graph.nodes),
@@ -98,7 +95,7 @@ def _split(arrays: Rows) -> tuple[Rows, Rows]:
     return calibration, {name: array[count - judged :] for name, array in arrays.items()}
 
 
-def _tried(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
+def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
     calibration, rows = _split(arrays)
     judged = len(next(iter(rows.values())))
     loaded = load_model(model)
@@ -108,7 +105,7 @@ def _tried(model: Path, arrays: Rows, mode: str) -> dict[str, Any]:
         os.environ["INFERPROOF_HOME"] = str(Path(scratch) / "home")
         folder = Path(scratch) / "compiled"
         with local_system(SYSTEM) as system:
-            request = CompileRequest(loaded, _tensors(loaded, calibration), folder, mode=mode)
+            request = CompileRequest(loaded, _tensors(loaded, calibration), folder)
             done = system.compile(request)
             assert isinstance(system, Evaluator)
             shapes = {spec.name: spec.shape for spec in system.verifier(folder).inputs}
@@ -240,6 +237,5 @@ if __name__ == "__main__":
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("model", type=Path)
     given.add_argument("rows", type=Path)
-    given.add_argument("--mode", choices=MODES, default=CLEAR)
     given.add_argument("--plan", action="store_true")
     main(**vars(given.parse_args()))

@@ -1,10 +1,10 @@
 """Tries every model of the corpus and writes docs/reference/corpus.md; fails on a regression.
 
-    python tests/corpus/run.py FOLDER [BEGIN ...] [--mode private] [--jobs N] [--resume] [--accept]
-    python tests/corpus/run.py FOLDER [BEGIN ...] [--mode private] --plan
+    python tests/corpus/run.py FOLDER [BEGIN ...] [--jobs N] [--resume] [--accept]
+    python tests/corpus/run.py FOLDER [BEGIN ...] --plan
 
 FOLDER is what make.py wrote; with BEGIN only models whose names begin so. A model that was proven
-before (results.json, or private.json for that mode) and is not now, a crash, a model that outlives
+before (results.json) and is not now, a crash, a model that outlives
 its time and one that was tried before and is not made any more are regressions; --accept writes the
 results down whatever they are. What was found so far lies in FOLDER, where --resume takes it up.
 With --plan models get no key and no proof, and nothing is written down.
@@ -23,8 +23,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-RESULTS = {"clear": HERE / "results.json", "private": HERE / "private.json"}
-"""What became of each model, by mode."""
+RESULTS = HERE / "results.json"
+"""What became of each model."""
 PAGE = ROOT / "docs/reference/corpus.md"
 PICTURE = ROOT / "docs/reference/corpus.png"
 LIMIT_S = 300
@@ -37,7 +37,6 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("folder", type=Path)
     asked.add_argument("begin", nargs="*", help="only models whose names begin so")
-    asked.add_argument("--mode", choices=RESULTS, default="clear", help="of the proofs")
     asked.add_argument("--plan", action="store_true", help="ask for plans alone")
     asked.add_argument("--accept", action="store_true", help="write the results down")
     asked.add_argument("--resume", action="store_true", help="go on where a run was cut off")
@@ -48,7 +47,7 @@ def main() -> int:
     found = _found(files, given)
     if given.plan:
         return _planned(found)
-    before = read(given.mode)
+    before = read()
     for name in [name for name, one in found.items() if one["outcome"] == UNRUNNABLE]:
         before.pop(name, None)
         del found[name]
@@ -60,16 +59,16 @@ def main() -> int:
     print(f"{proven} of {len(found)} proven, {len(worse)} regressions")
     if given.accept or not worse:
         kept = before | found if given.begin else found
-        RESULTS[given.mode].write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-        PAGE.write_text(page(read("clear"), read("private")))
-        _draw(read("clear"))
+        RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        PAGE.write_text(page(read()))
+        _draw(read())
     return 1 if worse and not given.accept else 0
 
 
-def read(mode: str) -> Results:
-    """What is written down of a mode."""
-    path = RESULTS[mode]
-    return json.loads(path.read_text()) if path.exists() else {}
+def read() -> Results:
+    """What is written down."""
+    found: Results = json.loads(RESULTS.read_text())
+    return found
 
 
 def in_turn(files: Iterable[Path]) -> list[Path]:
@@ -90,13 +89,13 @@ def _family(name: str) -> str:
 
 def _found(files: list[Path], given: argparse.Namespace) -> Results:
     """What becomes of the files, by name, with what a run that was cut off found of them."""
-    kept = given.folder / f"tried-{given.mode}{'-plan' * given.plan}.json"
+    kept = given.folder / f"tried{'-plan' * given.plan}.json"
     stored: Results = json.loads(kept.read_text()) if given.resume and kept.exists() else {}
     names = {file: file.name.removesuffix(".onnx") for file in files}
     found = {name: stored[name] for name in names.values() if name in stored}
     left = [file for file in files if names[file] not in found]
     with ThreadPoolExecutor(given.jobs) as pool:
-        ones = pool.map(lambda file: tried(file, given.mode, plan=given.plan), left)
+        ones = pool.map(lambda file: tried(file, plan=given.plan), left)
         for place, (file, one) in enumerate(zip(left, ones, strict=True), len(found) + 1):
             found[names[file]] = one
             kept.write_text(json.dumps(stored | found, indent=1, sort_keys=True) + "\n")
@@ -104,10 +103,10 @@ def _found(files: list[Path], given: argparse.Namespace) -> Results:
     return found
 
 
-def tried(file: Path, mode: str, *, plan: bool = False) -> dict[str, Any]:
+def tried(file: Path, *, plan: bool = False) -> dict[str, Any]:
     """What became of one model, in a process of its own."""
     command = [sys.executable, str(HERE / "one.py"), str(file), str(file.with_suffix(".npz"))]
-    command += ["--mode", mode, *["--plan"] * plan]
+    command += ["--plan"] * plan
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -119,7 +118,7 @@ def tried(file: Path, mode: str, *, plan: bool = False) -> dict[str, Any]:
 
 
 def _planned(found: Results) -> int:
-    """Says how many models the mode takes; 1 where it refuses one that could be lowered."""
+    """Says how many models can be proven; 1 where it refuses one that could be lowered."""
     outcomes = Counter(one["outcome"] for one in found.values())
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
     return 0 if outcomes.keys() <= {"planned", UNRUNNABLE} else 1
@@ -154,9 +153,8 @@ def _draw(results: Results) -> None:
     draw(overheads, PICTURE)
 
 
-def page(results: Results, private: Results) -> str:
-    """The results as a page: a table of families, and one of models for each. `private` is what
-    became of the same models in that mode; empty where none was tried."""
+def page(results: Results) -> str:
+    """The results as a page: a table of families, and one of models for each."""
     families: dict[str, list[str]] = {}
     for name in sorted(results):
         families.setdefault(_family(name), []).append(name)
@@ -167,33 +165,30 @@ def page(results: Results, private: Results) -> str:
         "options. Made by `make corpus` from the scripts in `tests/corpus/`; *agreement* is the "
         "share of rows, not seen in calibration, whose every answer is the float model's, "
         "*error* the largest one relative to the largest output, *overhead* the time of a proof "
-        "over that of a plain run by ONNX Runtime on one thread.",
+        "over that of a plain run by ONNX Runtime on one thread. A proof is counted with its "
+        "links, which the verifier knows by then.",
         "",
-        *([_PRIVATE, ""] if private else []),
     ]
-    lines += _head(_FAMILY, _FAMILY_PRIVATE, private)
+    lines += _head(_FAMILY)
     for family, names in families.items():
-        lines.append(_summary(f"[{family}](#{family})", names, results, private))
-    lines.append(_summary("all", list(results), results, private))
-    lines += ["", "![What a proof costs over a plain run, by family](corpus.png)"]
+        lines.append(_summary(f"[{family}](#{family})", names, results))
+    lines.append(_summary("all", list(results), results))
+    if any("prove_ms" in one for one in results.values()):
+        lines += ["", "![What a proof costs over a plain run, by family](corpus.png)"]
     for family, names in families.items():
-        lines += ["", f"## {family}", "", *_head(_MODEL, _MODEL_PRIVATE, private)]
-        lines += [_row(name, results, private) for name in names]
+        lines += ["", f"## {family}", "", *_head(_MODEL)]
+        lines += [_row(name, results) for name in names]
     return "\n".join(lines) + "\n"
 
 
-_PRIVATE = (
-    "*Private* is the same in mode `private` (`make corpus MODE=private`): a proof is counted with "
-    "its links, which the verifier knows by then."
-)
-_FAMILY = ["family", "models", "proven", "agreement, mean", "prove, median ms", "overhead, median"]
-_FAMILY_PRIVATE = ["private: proven", "prove, median ms", "proof, median kB"]
+_FAMILY = [
+    *("family", "models", "proven", "agreement, mean", "prove, median ms", "proof, median kB"),
+    "overhead, median",
+]
 _MODEL = ["model", "prove ms", "verify ms", "proof kB", "overhead", "agreement", "error"]
-_MODEL_PRIVATE = ["private: prove ms", "verify ms", "proof kB"]
 
 
-def _head(heads: list[str], of_private: list[str], private: Results) -> list[str]:
-    heads = heads + of_private if private else heads
+def _head(heads: list[str]) -> list[str]:
     return [_cells(heads), "|---" * len(heads) + "|"]
 
 
@@ -201,53 +196,41 @@ def _cells(cells: Iterable[str]) -> str:
     return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
 
 
-def _summary(label: str, names: list[str], results: Results, private: Results) -> str:
-    share, done = _done(names, results)
-    cells = [label, str(len(names)), share, "", "", ""]
+def _summary(label: str, names: list[str], results: Results) -> str:
+    done = [one for name in names if (one := results[name])["outcome"] == "proven"]
+    timed = [one for one in done if "prove_ms" in one]
+    share = f"{len(done)} ({len(done) / len(names):.0%})" if done else "0"
+    cells = [label, str(len(names)), share, "", "", "", ""]
     if done:
-        cells[3:] = (
-            f"{statistics.mean(one['agreement'] for one in done):.2%}",
-            f"{statistics.median(one['prove_ms'] for one in done):.2f}",
-            f"{statistics.median(_overhead(one) for one in done):,.0f} ×",
+        cells[3] = f"{statistics.mean(one['agreement'] for one in done):.2%}"
+    if timed:
+        cells[4:] = (
+            f"{statistics.median(one['prove_ms'] for one in timed):.2f}",
+            f"{statistics.median(one['proof_bytes'] for one in timed) / 1e3:.0f}",
+            f"{statistics.median(_overhead(one) for one in timed):,.0f} ×",
         )
-    share, done = _done(names, private)
-    own = [share, "", ""]
-    if done:
-        own[1:] = (
-            f"{statistics.median(one['prove_ms'] for one in done):.2f}",
-            f"{statistics.median(one['proof_bytes'] for one in done) / 1e3:.0f}",
-        )
-    return _cells(cells + own if private else cells)
-
-
-def _done(names: list[str], results: Results) -> tuple[str, list[dict[str, Any]]]:
-    """How many of the models that were tried were proven, and what was measured of these."""
-    tried_ones = [results[name] for name in names if name in results]
-    done = [one for one in tried_ones if one["outcome"] == "proven"]
-    return (f"{len(done)} ({len(done) / len(tried_ones):.0%})" if done else "0"), done
+    return _cells(cells)
 
 
 def _overhead(one: dict[str, Any]) -> float:
     return float(one["prove_ms"]) / max(float(one["plain_ms"]), 1e-3)
 
 
-def _row(name: str, results: Results, private: Results) -> str:
-    one, cells = results[name], ["", "", ""]
-    if one["outcome"] == "proven":
-        error = "" if one["error"] is None else f"{one['error']:.2%}"
-        cells = [f"{_overhead(one):,.0f} ×", f"{one['agreement']:.1%}", error]
-    cells = [name.split(".", 1)[1], *_costs(one), *cells]
-    return _cells(cells + _costs(private.get(name)) if private else cells)
-
-
-def _costs(one: dict[str, Any] | None) -> list[str]:
-    """Times and size of a proof, or why there is none; nothing of a model that was not tried."""
-    if one is None:
-        return ["", "", ""]
+def _row(name: str, results: Results) -> str:
+    one, label = results[name], name.split(".", 1)[1]
     if one["outcome"] != "proven":
         why = " ".join(one["why"].split()).replace("|", "\\|")
-        return [f"{one['outcome']}: {why}", "", ""]
-    return [f"{one['prove_ms']:g}", f"{one['verify_ms']:g}", f"{one['proof_bytes'] / 1e3:.0f}"]
+        return _cells([label, f"{one['outcome']}: {why}", "", "", "", "", ""])
+    error = "" if one["error"] is None else f"{one['error']:.2%}"
+    return _cells([label, *_costs(one), f"{one['agreement']:.1%}", error])
+
+
+def _costs(one: dict[str, Any]) -> list[str]:
+    """What a proof took; nothing of a model that was not measured since proofs changed."""
+    if "prove_ms" not in one:
+        return ["", "", "", ""]
+    size, overhead = f"{one['proof_bytes'] / 1e3:.0f}", f"{_overhead(one):,.0f} ×"
+    return [f"{one['prove_ms']:g}", f"{one['verify_ms']:g}", size, overhead]
 
 
 if __name__ == "__main__":

@@ -128,15 +128,15 @@ def test_a_proof_file_is_verified_too(http: httpx.Client, devnet: DevnetInfo) ->
 
 @pytest.mark.native
 @pytest.mark.parametrize(
-    ("make", "mode", "reason", "why"),
+    ("make", "reason", "why"),
     [
-        (hostile.values, "clear", "KEY_TOO_COSTLY", "makes its checker keep 83886082 values"),
-        (hostile.view_chains, "private", "ARTIFACT_SETTINGS", "takes its verifier too much"),
-        (hostile.tables, "private", "ARTIFACT_SETTINGS", "takes its verifier too much"),
+        (hostile.values, "KEY_TOO_COSTLY", "makes its checker keep 83886082 values"),
+        (hostile.view_chains, "ARTIFACT_SETTINGS", "takes its verifier too much"),
+        (hostile.tables, "ARTIFACT_SETTINGS", "takes its verifier too much"),
     ],
 )
 def test_a_strangers_receipt_with_a_hostile_key_is_a_record_like_any_other(
-    http: httpx.Client, make: Callable[[], Graph], mode: str, reason: str, why: str
+    http: httpx.Client, make: Callable[[], Graph], reason: str, why: str
 ) -> None:
     """Whoever signs as gateway, payer and provider passes all steps up to the proof."""
     settings = Settings(
@@ -146,7 +146,7 @@ def test_a_strangers_receipt_with_a_hostile_key_is_a_record_like_any_other(
         system="sumcheck",
         version="1",
         settings=settings.encode(),
-        verifying_key=hostile.key_of(make(), mode),
+        verifying_key=hostile.key_of(make()),
     )
     data = sample_receipt(Sample(bundle=bundle, gateway=SigningKey(bytes([7] * 32))))
     record = http.post("/v1/verify", content=data).json()

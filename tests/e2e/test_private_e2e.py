@@ -1,4 +1,4 @@
-"""A model of mode private in the market: its openings move to the order book with it, each start
+"""A model in the market: its openings move to the order book with it, each start
 begins an epoch, and a copy elsewhere proves nothing."""
 
 import asyncio
@@ -34,7 +34,6 @@ from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.evidence import evidence_holds
-from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.settings import Settings
@@ -57,7 +56,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a model that was compiled on this machine, with its records in `home`."""
     monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "home"))
     with closing(SumcheckSystem(openings=local_openings)) as system:
-        compile_tiny(tmp_path / NAME, NAME, system, mode=PRIVATE)
+        compile_tiny(tmp_path / NAME, NAME, system)
     return tmp_path / NAME
 
 
@@ -139,7 +138,6 @@ def test_calls_are_paid_and_verified_and_each_start_begins_an_epoch(
         data = encode_receipt_file(answer.receipt_file)
         verified = verify_receipt(data, Policy(), installed_tools())
         assert len(verified.steps) == 12
-        assert mode_of(verified.bundle.verifying_key) == PRIVATE
         # As much as there is evidence for this build.
         level = Assurance.ZK_PRIVATE if evidence_holds() else Assurance.ZK_INTEGRITY
         assert answer.receipt_file.receipt.assurance is level

@@ -60,7 +60,6 @@ OPENING = encode_opening(
             "bits": 12,
             "margin": "2.5",
             "max_error": "0.05",
-            "mode": "clear",
             "profile": "default",
         },
         KeyOpening(b"\x03" * 32, b"links"),

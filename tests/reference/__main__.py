@@ -1,4 +1,4 @@
-"""`python -m reference [FILE…]`: verifies vectors of all modes, all of vectors/ by default."""
+"""`python -m reference [FILE…]`: verifies vectors, all of vectors/private by default."""
 
 import sys
 import time
@@ -6,17 +6,16 @@ from pathlib import Path
 
 from inferproof.second_verifier.reader import Rejected
 from reference.changes import decoded
-from reference.vectors import MODES, files, load
+from reference.vectors import files, load
 
 
 def main() -> int:
     """0 when every proof is accepted."""
     rejected = 0
-    every = [path for mode in ("sumcheck", *MODES) for path in files(mode)]
-    for path in [Path(name) for name in sys.argv[1:]] or every:
+    for path in [Path(name) for name in sys.argv[1:]] or files():
         vector, start = load(path), time.perf_counter()
         try:
-            key = decoded(vector.key, vector.mode)
+            key = decoded(vector.key)
             key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
             verdict = "accepted"
         except Rejected as rejection:

@@ -1,4 +1,4 @@
-"""Changes of vectors of all modes, and the codes with which the plain verifiers reject them."""
+"""Changes of vectors, and the codes with which the plain verifier rejects them."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from inferproof.second_verifier.field import P
 from inferproof.second_verifier.private.verifier import PrivateInputKey, PrivateKey
 from inferproof.second_verifier.reader import Rejected
 from reference.vectors import Vector
-from reference.verifier import VerifyingKey
 
 Changed = tuple[str, Vector]
 """What was changed, and everything with that change."""
@@ -17,7 +16,6 @@ Manifest = dict[str, set[str]]
 """Fields of a proof, and how a change in them may be rejected."""
 
 MALFORMED = "PROOF_MALFORMED"
-_MODE = 12
 
 
 @cache
@@ -27,11 +25,9 @@ def decoded_private(key: bytes) -> PrivateInputKey:
 
 
 @cache
-def decoded(key: bytes, mode: int | None = None) -> VerifyingKey | PrivateKey:
-    """A key of a mode, its own unless one is given. Raises: Rejected KEY_…"""
-    if mode is None:
-        mode = int.from_bytes(key[_MODE : _MODE + 1], "little")
-    return PrivateKey(key) if mode == PrivateKey.mode else VerifyingKey(key)
+def decoded(key: bytes) -> PrivateKey:
+    """A key. Raises: Rejected KEY_…"""
+    return PrivateKey(key)
 
 
 def verdict(vector: Vector) -> str | None:
@@ -41,22 +37,11 @@ def verdict(vector: Vector) -> str | None:
             private = decoded_private(vector.key)
             private.verify_root(vector.input_root, vector.outputs, vector.statement, vector.proof)
             return None
-        key = decoded(vector.key, vector.mode)
+        key = decoded(vector.key)
         key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
     except Rejected as rejection:
         return rejection.code
     return None
-
-
-def opening_fields(codes: set[str]) -> Manifest:
-    """Those of an opening that is rejected with these codes."""
-    whole = (
-        *("answers", "first sumcheck", "root of a fold", "answers of a fold", "witness of work"),
-        *("rows of the weights", "rows of a fold", "sumcheck of a fold", "last polynomial"),
-        "last sumcheck",
-    )
-    own = codes | {MALFORMED}
-    return dict.fromkeys(whole, own) | {"count of siblings": {MALFORMED}, "siblings": codes}
 
 
 def flipped(data: bytes, place: int, bit: int) -> bytes:
@@ -67,7 +52,7 @@ def fields(vector: Vector) -> dict[str, list[int]]:
     """The bytes of each field of the proof that has any."""
     places: dict[str, list[int]] = defaultdict(list)
     private = vector.input_root is not None
-    key = decoded_private(vector.key) if private else decoded(vector.key, vector.mode)
+    key = decoded_private(vector.key) if private else decoded(vector.key)
     for name, bytes_ in key.fields(vector.proof):
         if bytes_:
             places[name].extend(bytes_)
@@ -85,9 +70,8 @@ def changed_publics(vector: Vector) -> Iterator[Changed]:
         yield f"no {name}", replace(vector, **{name: getattr(vector, name)[:-1]})
     for place in (0, 31):
         yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
-    # Magic, version, mode, profile, root, count of the pin, its values, the graph's head and end.
-    own = 12 if vector.key[_MODE] == PrivateKey.mode else 0
-    head = 50 + own + 20 * len(decoded(vector.key, vector.mode).pin)
+    # Magic, version, kind, profile, root, openings, the pin, the graph's head and end.
+    head = 62 + 20 * len(decoded(vector.key).pin)
     for place in (0, 8, 12, 13, 14, 45, 46, 50, head - 1, head, head + 8, len(vector.key) - 1):
         yield "key", replace(vector, key=flipped(vector.key, place, 0))
 

@@ -11,10 +11,9 @@ from inferproof.second_verifier.private import links
 from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.program.assembly import assemble
 from inferproof.second_verifier.program.trace import link, proof
-from reference.schedule import FILE
-from reference.vectors import Vector, load
+from reference.vectors import PLACE, Vector, load
 
-FOLDER = FILE.parents[1] / "evm"
+FOLDER = PLACE / "evm"
 _KIND = 1
 _HEAD = 32 + 32 + 20
 """Bytes of a link before its opening, behind its kind: root, root of the fresh vector, w."""

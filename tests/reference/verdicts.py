@@ -8,20 +8,16 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from reference.changes import fields, flipped, verdict
-from reference.schedule import FILE
-from reference.vectors import MODES, Vector, files, load
+from reference.vectors import PLACE, Vector, files, load
 
 _EACH = 1
 """Changes of each field."""
 
 
-def kept(mode: str) -> Path:
-    """The file of a mode's verdicts."""
-    return FILE.parents[1] / "verdicts" / f"{mode}.json"
+KEPT = PLACE / "verdicts" / "private.json"
 
 
 def of_proof(vector: Vector) -> Iterator[tuple[str, int, int]]:
@@ -68,5 +64,4 @@ def rendered(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    for own in MODES:
-        kept(own).write_text(rendered({path.stem: judged(load(path)) for path in files(own)}))
+    KEPT.write_text(rendered({path.stem: judged(load(path)) for path in files()}))

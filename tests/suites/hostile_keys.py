@@ -19,14 +19,13 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 
 WIDE = g.VALUE_LIMIT - 1
 LINEAR = g.Node(g.Linear(0), (0,), (1,), 0, 127)
-MODES = {"clear": 1, "private": 3}
 
 
-def key_of(graph: g.Graph, mode: str) -> bytes:
-    """A key for a graph, in a profile that pins the weights, with no pin; in mode private for two
-    openings of each kind."""
-    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([MODES[mode], 1])
-    openings = 3 * (2).to_bytes(4, "little") if mode == "private" else b""
+def key_of(graph: g.Graph) -> bytes:
+    """A key for a graph, in a profile that pins the weights, with no pin, for two openings of each
+    kind."""
+    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([3, 1])
+    openings = 3 * (2).to_bytes(4, "little")
     return head + bytes(32) + openings + bytes(4) + encode_graph(graph)
 
 

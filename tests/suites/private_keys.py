@@ -1,4 +1,4 @@
-"""A key of mode private as the native module makes one, but for the proofs: it counts what it is
+"""A key as the native module makes one, but for the proofs: it counts what it is
 opened for, and refuses what would show weights."""
 
 from dataclasses import dataclass, field

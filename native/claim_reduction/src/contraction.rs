@@ -11,7 +11,7 @@ use crate::mask::Mask;
 use crate::protocol_role::{Place, ProtocolRole, Rejected, Witness};
 use crate::shape::{coordinates, evaluate, indicator_of, split};
 use commitment::{MatrixPoint, combine_rows, variables};
-use layers::{Contraction, lift};
+use layers::{Contraction, lift, weighted_operand};
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{Value, add_scaled, dot, equality};
 use transcript::Extension;
@@ -223,12 +223,8 @@ impl Shaped<'_> {
         let contraction = self.contraction;
         let size = contraction.size;
         let values = witness.tensor(contraction.operand).1;
-        let challenge = layers::Weights::of(
-            rows.to_vec(),
-            equality(batch, contraction.batch),
-            positions.to_vec(),
-        );
-        let operand = challenge.operand(contraction, values);
+        let batch = equality(batch, contraction.batch);
+        let operand = weighted_operand(contraction, &batch, positions, values);
         let matrix = witness.matrix(self.matrix);
         let stride = 1 << contraction.column_variables();
         if contraction.groups == 1 {

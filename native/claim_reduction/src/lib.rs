@@ -5,7 +5,7 @@
 //!                and c~(s) = u   for each column c that the plan commits to for what is not linear
 //! ```
 //!
-//! For the private mode of proof system `sumcheck`. A tensor is a
+//! For proofs of proof system `sumcheck`. A tensor is a
 //! multilinear polynomial over its axes, each padded with zeros to a power of two. A claim is that
 //! it has a value at a point. Every operation turns claims on its result into claims on its
 //! operands; what is not linear commits to columns, which are looked up in tables, and is checked

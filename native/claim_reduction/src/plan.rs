@@ -1,4 +1,4 @@
-//! What the private mode does with each node of a graph: which columns are committed, which of
+//! What is done with each node of a graph: which columns are committed, which of
 //! them are looked up in which table.
 
 use crate::origin::Origin;

@@ -352,7 +352,7 @@ impl<'a> Planner<'a> {
 }
 
 impl Plan {
-    /// The plan of a graph, if the private mode takes it.
+    /// The plan of a graph, if it can be proven.
     pub fn new(graph: &Graph, inputs: Visibility) -> Result<Self, Unsupported> {
         Self::with(graph, known(graph, inputs), inputs)
     }

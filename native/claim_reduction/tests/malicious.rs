@@ -2,9 +2,9 @@
 mod common;
 
 use claim_reduction::{Constraint, Form, Plan, Rejected, Role, Visibility, columns};
-use common::Case;
 use common::graphs::{Builder, random_graph};
-use executor::{Tensors, execute};
+use common::{Case, execute};
+use executor::Tensors;
 use graph::{Graph, Op, Parts};
 use p3_field::{Field, PrimeCharacteristicRing, PrimeField64};
 use std::collections::BTreeSet;

@@ -1,9 +1,8 @@
 //! Columns of the base field at points and under weights.
 
-use crate::first::Claim;
 use p3_field::{BasedVectorSpace, Field, PackedValue, PrimeCharacteristicRing};
 use std::ops::Range;
-use sumcheck::equality;
+use sumcheck::{dot, equality};
 use transcript::{Base, DEGREE, Extension};
 
 type Lanes = <Base as Field>::Packing;
@@ -60,12 +59,9 @@ pub fn combine_slices<'a>(
 
 /// A column at a point, the first coordinate being the highest bit.
 pub fn evaluate(column: &[Base], point: &[Extension]) -> Extension {
-    let low = &point[point.len() / 2..];
-    Claim::new(
-        point,
-        combine_columns(&equality(low, 1 << low.len()), column),
-    )
-    .value
+    let (high, low) = point.split_at(point.len() / 2);
+    let sums = combine_columns(&equality(low, 1 << low.len()), column);
+    dot(&equality(high, sums.len()), &sums)
 }
 
 /// Σ over rows of weights[row] · matrix[row][column], for each column. There MUST be a multiple of four

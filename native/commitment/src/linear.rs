@@ -9,11 +9,6 @@ pub fn combine_rows(weights: &[Extension], matrix: &[i8], columns: usize) -> Vec
     elements(int8::combine_rows(&limbs(weights), matrix, columns))
 }
 
-/// Σ over columns of weights[column] · matrix[row][column], for each row.
-pub(crate) fn combine_columns(weights: &[Extension], matrix: &[i8]) -> Vec<Extension> {
-    elements(int8::combine_columns(&limbs(weights), matrix))
-}
-
 /// The coefficients of each element as whole numbers below the modulus.
 fn limbs(elements: &[Extension]) -> Vec<Weight> {
     let limbs = elements.iter().map(|element| {
@@ -37,13 +32,13 @@ fn elements(sums: Vec<Sum>) -> Vec<Extension> {
 }
 
 /// A whole number as an element of the base field.
-pub(crate) fn reduced(sum: i64) -> Base {
+fn reduced(sum: i64) -> Base {
     Base::from_u32(sum.rem_euclid(i64::from(Base::ORDER_U32)) as u32)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{combine_columns, combine_rows};
+    use super::combine_rows;
     use p3_field::PrimeCharacteristicRing;
     use transcript::{Base, Extension, Transcript};
 
@@ -53,18 +48,6 @@ mod tests {
             .zip(values)
             .map(|(&weight, &value)| weight * Base::from_i8(value))
             .sum()
-    }
-
-    #[test]
-    fn columns_are_combined_as_one_by_one() {
-        let weights = Transcript::new().point(37);
-        let matrix: Vec<i8> = (0..3 * 37)
-            .map(|index| (index * 91 % 256) as u8 as i8)
-            .collect();
-        let combined = combine_columns(&weights, &matrix);
-        for (row, found) in matrix.chunks(37).zip(combined) {
-            assert_eq!(found, dot(&weights, row.iter()));
-        }
     }
 
     #[test]

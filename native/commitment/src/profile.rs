@@ -1,6 +1,5 @@
 //! The theorem and the kind of parameters that the proofs of a key rest on.
 
-use p3_security::SecurityAssumption;
 use transcript::HashFunction;
 
 /// Which theorem the proximity argument rests on.
@@ -10,34 +9,31 @@ pub enum Profile {
     Default,
     /// Unique decoding.
     Conservative,
-    /// That of the default, with openings that are as small as a bounded effort makes them.
-    Small,
-    /// That of the default, for proofs of the private mode that a contract checks: transcript and trees by
-    /// Keccak-256, and the smallest openings. No user can choose it yet: no name stands for it.
+    /// That of the default, for proofs that a contract checks: transcript and trees by Keccak-256, and the smallest
+    /// openings. No user can choose it yet: no name stands for it.
     Evm,
 }
 
 impl Profile {
-    /// All profiles.
-    pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
-    /// Those of the private mode that have a name.
-    pub const NAMED_PRIVATE: [Self; 2] = [Self::Default, Self::Conservative];
-    /// Those of the private mode.
-    pub const PRIVATE: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
+    /// Those that a key may have.
+    pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
+    /// Those of them that have a name.
+    pub const NAMED: [Self; 2] = [Self::Default, Self::Conservative];
 
     /// The profile's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::Conservative => "conservative",
-            Self::Small => "small",
             Self::Evm => "evm",
         }
     }
 
     /// The profile of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.name() == name)
+        Self::NAMED
+            .into_iter()
+            .find(|profile| profile.name() == name)
     }
 
     /// The profile's byte in a verifying key.
@@ -45,40 +41,25 @@ impl Profile {
         match self {
             Self::Default => 1,
             Self::Conservative => 2,
-            Self::Small => 3,
             Self::Evm => 4,
         }
     }
 
-    /// The profile of a byte, among those of a mode.
-    pub fn from_code(profiles: &[Self], code: u8) -> Option<Self> {
-        let mut profiles = profiles.iter().copied();
-        profiles.find(|profile| profile.code() == code)
+    /// The profile of a byte. Byte 3 stood for one of keys that have ended, and is not used again.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.code() == code)
     }
 
     /// Whether keys bind the weights: where a root may be close to several codewords.
     pub const fn binds(self) -> bool {
-        matches!(self, Self::Default | Self::Small | Self::Evm)
-    }
-
-    /// Whether proofs hold results in as few bits as these need, rather than as soon as may be.
-    pub const fn packs(self) -> bool {
-        matches!(self, Self::Small)
+        matches!(self, Self::Default | Self::Evm)
     }
 
     /// The hash of transcript and trees.
     pub const fn hash(self) -> HashFunction {
         match self {
             Self::Evm => HashFunction::Keccak256,
-            Self::Default | Self::Conservative | Self::Small => HashFunction::Blake3,
-        }
-    }
-
-    /// The regime in which the errors are computed.
-    pub const fn assumption(self) -> SecurityAssumption {
-        match self {
-            Self::Default | Self::Small | Self::Evm => SecurityAssumption::JohnsonBound,
-            Self::Conservative => SecurityAssumption::UniqueDecoding,
+            Self::Default | Self::Conservative => HashFunction::Blake3,
         }
     }
 }
@@ -88,15 +69,16 @@ mod tests {
     use super::Profile;
 
     #[test]
-    fn no_name_stands_for_the_profile_of_contracts_and_a_byte_in_the_private_mode_only() {
+    fn each_profile_has_a_byte_and_no_name_stands_for_that_of_contracts() {
         for profile in Profile::ALL {
-            assert_eq!(Profile::from_name(profile.name()), Some(profile));
-            let code = profile.code();
-            assert_eq!(Profile::from_code(&Profile::ALL, code), Some(profile));
+            assert_eq!(Profile::from_code(profile.code()), Some(profile));
+            let named = Profile::NAMED.contains(&profile);
+            let expected = named.then_some(profile);
+            assert_eq!(Profile::from_name(profile.name()), expected);
         }
-        let evm = Profile::Evm;
-        assert_eq!(Profile::from_name(evm.name()), None);
-        assert_eq!(Profile::from_code(&Profile::ALL, evm.code()), None);
-        assert_eq!(Profile::from_code(&Profile::PRIVATE, evm.code()), Some(evm));
+        for other in [0, 3, 5] {
+            assert_eq!(Profile::from_code(other), None);
+        }
+        assert_eq!(Profile::from_name("small"), None);
     }
 }

@@ -46,13 +46,6 @@ pub enum Fault {
         /// How many there are.
         expected: usize,
     },
-    /// Another number of contraction results than the graph has.
-    Contractions {
-        /// How many were given.
-        got: usize,
-        /// How many there are.
-        expected: usize,
-    },
     /// A node's value is outside of its range.
     Range {
         /// The node's number.
@@ -117,9 +110,6 @@ impl fmt::Display for Fault {
                 f,
                 "the graph takes {expected} elements of parameters, not {got}"
             ),
-            Self::Contractions { got, expected } => {
-                write!(f, "the graph has {expected} contraction results, not {got}")
-            }
             Self::Range {
                 node,
                 operator,

@@ -1,15 +1,10 @@
 //! Runs integer graphs exactly, as `specs/quantisation.md` fixes each operation.
 //!
 //! ```text
-//! execute(graph, inputs, weights)             = all tensors, or a fault
-//! execute_with(graph, inputs, values)         = the same of a graph with parameters
-//! replay(graph, inputs, contraction_outputs)  = all tensors, or a fault
+//! execute(graph, inputs, values) = all tensors, or a fault
 //! ```
 //!
-//! [`execute`] computes every tensor from inputs and weights, and [`execute_with`] from parameters
-//! too: the prover's use. [`replay`] takes
-//! the results of weighted contractions (Linear, Conv) from outside and needs no weights: the
-//! verifier's use.
+//! [`execute`] computes every tensor from inputs, weights and parameters.
 //!
 //! Every value is checked against the range that its tensor declares. A well-formed graph cannot
 //! overflow 64-bit intermediates, so arithmetic wraps nowhere and nothing panics. Memory is what
@@ -26,9 +21,8 @@
 //!
 //! # Soundness
 //!
-//! [`execute`] is computed from weights and needs no further check. What [`replay`] returns is right
-//! only if the results of contractions that it was given are: the caller MUST prove these apart from it.
-//! That they lie in the ranges that their tensors declare is checked in both.
+//! What [`execute`] returns is computed from weights and needs no further check. That it lies in the ranges that
+//! tensors declare is checked.
 #![forbid(unsafe_code)]
 
 mod contract;
@@ -78,37 +72,10 @@ impl Tensors {
     pub fn outputs<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = &'a [i32]> {
         graph.outputs.iter().map(|&id| self.get(id))
     }
-
-    /// The results of all weighted contractions, one after another in the order of their nodes:
-    /// what [`replay`] takes.
-    pub fn contractions(&self, graph: &Graph) -> Vec<i32> {
-        let mut all = Vec::with_capacity(graph.contraction_outputs());
-        for (number, node) in graph.nodes.iter().enumerate() {
-            if node.op.weight().is_some() {
-                all.extend_from_slice(self.get(graph.inputs.len() + number));
-            }
-        }
-        all
-    }
-}
-
-/// Computes all tensors of a graph without parameters. `weights` are the matrices one after another,
-/// row-major.
-pub fn execute(
-    graph: &Graph,
-    weights: &[i8],
-    inputs: &[&[i32]],
-    tensors: &mut Tensors,
-) -> Result<(), Fault> {
-    let values = Values {
-        weights,
-        parameters: &[],
-    };
-    execute_with(graph, &values, inputs, tensors)
 }
 
 /// Computes all tensors.
-pub fn execute_with(
+pub fn execute(
     graph: &Graph,
     values: &Values<'_>,
     inputs: &[&[i32]],
@@ -176,35 +143,6 @@ fn parameter(
     }
     out.extend_from_slice(given);
     Ok(())
-}
-
-/// Computes all tensors but the results of weighted contractions, which are given: one after
-/// another in the order of their nodes, bias included. The graph is one without parameters.
-pub fn replay(
-    graph: &Graph,
-    inputs: &[&[i32]],
-    contractions: &[i32],
-    tensors: &mut Tensors,
-) -> Result<(), Fault> {
-    let expected = graph.contraction_outputs();
-    if contractions.len() != expected {
-        return Err(Fault::Contractions {
-            got: contractions.len(),
-            expected,
-        });
-    }
-    let mut left = contractions;
-    run(graph, &[], inputs, tensors, |work| {
-        let (given, rest) = left
-            .split_at_checked(elements(&work.node.shape))
-            .unwrap_or_default();
-        left = rest;
-        if !ops::inside(given, work.node.lo, work.node.hi) {
-            return Err(Fault::range(work.number, work.node));
-        }
-        work.out.extend_from_slice(given);
-        Ok(())
-    })
 }
 
 /// Computes the tensors of the nodes that are `wanted`, none of which may be a weighted contraction or a

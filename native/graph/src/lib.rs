@@ -204,16 +204,6 @@ impl Parts {
         };
         (elements(&node.shape) as u64).saturating_mul(depth.unwrap_or(0) as u64)
     }
-
-    /// Values that all weighted contractions (Linear, Conv) of one run put out together.
-    pub fn contraction_outputs(&self) -> usize {
-        self.nodes
-            .iter()
-            .filter(|node| node.op.weight().is_some())
-            .fold(0, |sum: usize, node| {
-                sum.saturating_add(elements(&node.shape))
-            })
-    }
 }
 
 /// What a graph leaves open and a commitment hides.

@@ -1,8 +1,7 @@
 //! Sums of int8 matrices with weights of five limbs, exactly.
 //!
 //! ```text
-//! combine_rows(w, M)[c]    = Σ_r w[r] · M[r, c]
-//! combine_columns(w, M)[r] = Σ_c w[c] · M[r, c]      each over the integers, limb by limb
+//! combine_rows(w, M)[c] = Σ_r w[r] · M[r, c]      over the integers, limb by limb
 //! ```
 //!
 //! A weight is five whole numbers below 2^31, as the coefficients of an extension field element
@@ -37,28 +36,6 @@ pub type Weight = [u32; LIMBS];
 /// One sum, limb by limb.
 pub type Sum = [i64; LIMBS];
 
-/// Σ over columns of weights[column] · matrix[row][column], for each row.
-pub fn combine_columns(weights: &[Weight], matrix: &[i8]) -> Vec<Sum> {
-    combine_columns_of_sets(&[weights], matrix).swap_remove(0)
-}
-
-/// The sums of [`combine_columns`] for sets of as many weights each: the matrix is read once.
-pub fn combine_columns_of_sets(sets: &[&[Weight]], matrix: &[i8]) -> Vec<Vec<Sum>> {
-    #[cfg(all(
-        target_arch = "x86_64",
-        target_feature = "avx512vnni",
-        target_feature = "avx512bw"
-    ))]
-    if let Some(first) = sets.first()
-        && first.len() >= vnni::LANES
-    {
-        return vnni::combine_columns(sets, first.len(), matrix);
-    }
-    let sets = sets.iter();
-    sets.map(|weights| portable::combine_columns(weights, matrix))
-        .collect()
-}
-
 /// Σ over rows of weights[row] · matrix[row][column], for each of `columns` columns.
 pub fn combine_rows(weights: &[Weight], matrix: &[i8], columns: usize) -> Vec<Sum> {
     #[cfg(all(
@@ -74,9 +51,7 @@ pub fn combine_rows(weights: &[Weight], matrix: &[i8], columns: usize) -> Vec<Su
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        LIMBS, Sum, Weight, combine_columns, combine_columns_of_sets, combine_rows, portable,
-    };
+    use super::{LIMBS, Sum, Weight, combine_rows, portable};
 
     fn weights(count: usize) -> Vec<Weight> {
         let mut state = 1_u64;
@@ -109,44 +84,6 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_combined_as_one_by_one() {
-        for (rows, columns) in [
-            (1, 1),
-            (3, 37),
-            (2, 64),
-            (5, 65),
-            (3, 127),
-            (7, 2048),
-            (2, 4133),
-        ] {
-            let (weights, matrix) = (weights(columns), matrix(rows * columns));
-            let wanted: Vec<Sum> = matrix
-                .chunks_exact(columns)
-                .map(|row| one_by_one(&weights, row.iter()))
-                .collect();
-            assert_eq!(
-                combine_columns(&weights, &matrix),
-                wanted,
-                "{rows} {columns}"
-            );
-            assert_eq!(portable::combine_columns(&weights, &matrix), wanted);
-        }
-    }
-
-    #[test]
-    fn sets_of_weights_share_a_matrix() {
-        for (rows, columns) in [(4, 3), (6, 64), (13, 2100)] {
-            let (first, matrix) = (weights(columns), matrix(rows * columns));
-            let second: Vec<Weight> = first.iter().rev().copied().collect();
-            let found = combine_columns_of_sets(&[&first, &second, &first], &matrix);
-            let wanted = [&first, &second, &first].map(|set| combine_columns(set, &matrix));
-            assert_eq!(found, wanted);
-            assert_ne!(found[0], found[1]);
-        }
-        assert!(combine_columns_of_sets(&[], &[1, 2]).is_empty());
-    }
-
-    #[test]
     fn rows_are_combined_as_one_by_one() {
         for (rows, columns) in [
             (1, 1),
@@ -176,8 +113,6 @@ mod tests {
             let (many, columns) = (70_000, 64);
             let weights = vec![[u32::MAX >> 1; LIMBS]; many];
             let wanted = i64::from(u32::MAX >> 1) * i64::from(value) * many as i64;
-            let row = combine_columns(&weights, &vec![value; many]);
-            assert_eq!(row, [[wanted; LIMBS]]);
             let sums = combine_rows(&weights, &vec![value; many * columns], columns);
             assert!(sums.iter().all(|&sum| sum == [wanted; LIMBS]));
         }
@@ -185,9 +120,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_sums() {
-        assert!(combine_columns(&weights(70), &[]).is_empty());
         assert_eq!(combine_rows(&[], &[], 70), vec![[0; LIMBS]; 70]);
         assert!(combine_rows(&weights(70), &[], 0).is_empty());
-        assert!(combine_columns(&[], &[]).is_empty());
     }
 }

@@ -9,26 +9,6 @@ const ROWS: usize = 4;
 
 type Sums = [[i64; TILE]; LIMBS];
 
-pub fn combine_columns(weights: &[Weight], matrix: &[i8]) -> Vec<Sum> {
-    let mut planes = [(); LIMBS].map(|()| Vec::with_capacity(weights.len()));
-    for weight in weights {
-        for (plane, &limb) in planes.iter_mut().zip(weight) {
-            plane.push(limb as i32);
-        }
-    }
-    matrix
-        .chunks_exact(weights.len().max(1))
-        .map(|row| {
-            planes.each_ref().map(|plane| {
-                let products = plane.iter().zip(row);
-                products.fold(0_i64, |sum, (&limb, &value)| {
-                    sum.wrapping_add(i64::from(limb).wrapping_mul(i64::from(value)))
-                })
-            })
-        })
-        .collect()
-}
-
 pub fn combine_rows(weights: &[Weight], matrix: &[i8], columns: usize) -> Vec<Sum> {
     let mut combined = Vec::with_capacity(columns);
     for start in (0..columns).step_by(TILE) {

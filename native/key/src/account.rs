@@ -1,4 +1,4 @@
-//! What is proven about the soundness of proofs of the private mode, with the chain of links that each
+//! What is proven about the soundness of proofs, with the chain of links that each
 //! comes with.
 //!
 //! A chain has at most [`MAX_LINKS`] links. All but one open commitments of keys, and the last one may open an

@@ -10,14 +10,14 @@ pub enum KeyError {
     /// The bytes are not those of a verifying key.
     #[error("the verifying key is malformed")]
     Malformed,
-    /// The key is of another version, mode or profile.
-    #[error("the verifying key is of a version, mode or profile that is not supported")]
+    /// The key is of another version or profile.
+    #[error("the verifying key is of a version or profile that is not supported")]
     Version,
     /// The key is of a mode that has ended.
     #[error(
-        "the verifying key is of mode committed, which has ended: the weights follow from a few of its proofs"
+        "the verifying key is of mode {0}, which has ended: the weights follow from its proofs"
     )]
-    ModeEnded,
+    ModeEnded(&'static str),
     /// Checking a proof under it would cost too much, by what is counted before it is done.
     #[error(transparent)]
     Costly(#[from] TooCostly),
@@ -27,18 +27,12 @@ pub enum KeyError {
     /// The graph has no weights, so that there is nothing to commit to.
     #[error("the graph has no weighted contraction")]
     NoWeights,
-    /// Too many results of contractions for the clear mode.
-    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^23")]
-    ContractionOutputs(usize),
     /// The contractions are too costly to check.
     #[error("the operands of the graph's contractions take too much to be weighted")]
     Operands,
     /// A matrix or parameter that no output depends on has nothing to be opened for.
     #[error("a weight matrix or parameter has no part in any output")]
     Unread,
-    /// Only the private mode commits to parameters.
-    #[error("the graph has parameters, which only the private mode commits to")]
-    Parameters,
     /// Not all results of the graph can be committed to.
     #[error(transparent)]
     Unsupported(Unsupported),
@@ -48,9 +42,6 @@ pub enum KeyError {
     /// The lookups cannot be argued about.
     #[error("{0}")]
     Lookups(#[from] lookup::Error),
-    /// The weights cannot be committed to.
-    #[error("{0}")]
-    Commitment(#[from] commitment::Error),
     /// Columns and weights cannot be committed to so that openings hide them.
     #[error("{0}")]
     Hiding(#[from] hiding::ShapeError),
@@ -73,16 +64,15 @@ impl KeyError {
         match self {
             Self::Malformed => "KEY_MALFORMED",
             Self::Version => "KEY_VERSION",
-            Self::ModeEnded => "KEY_MODE_ENDED",
+            Self::ModeEnded(_) => "KEY_MODE_ENDED",
             Self::Costly(_) => "KEY_TOO_COSTLY",
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
-            Self::ContractionOutputs(_) => "KEY_ACCUMULATORS",
             Self::Unread => "KEY_UNREAD",
-            Self::Unsupported(_) | Self::Parameters => "KEY_UNSUPPORTED",
+            Self::Unsupported(_) => "KEY_UNSUPPORTED",
             Self::Operands | Self::Work => "KEY_WORK",
             Self::Lookups(_) => "KEY_LOOKUPS",
-            Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
+            Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
             Self::Ranges { .. } => "KEY_RANGES",
         }

@@ -1,4 +1,4 @@
-//! Where weights and parameters lie among the columns of the private mode.
+//! Where weights and parameters lie among the columns.
 
 use crate::blocks::blocks;
 use crate::error::KeyError;

@@ -1,4 +1,4 @@
-//! Where pads lie among the columns of the private mode.
+//! Where pads lie among the columns.
 
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use transcript::{Base, DEGREE, Extension};

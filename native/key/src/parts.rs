@@ -2,7 +2,6 @@
 
 use crate::error::KeyError;
 use crate::kinds::Openings;
-use crate::mode::Mode;
 use commitment::{Profile, Reader, Root};
 use transcript::{Extension, write_extension};
 
@@ -11,63 +10,53 @@ const MAGIC: &[u8; 8] = b"INFSUMVK";
 /// Version of protocol and key.
 const VERSION: u32 = 1;
 
+/// The byte that stands behind the version.
+const KIND: u8 = 3;
+/// Its values in keys of modes that have ended, with their names. They are not used again.
+pub const MODES_ENDED: [(u8, &str); 2] = [(1, "clear"), (2, "committed")];
+
 /// The parts of a key; of the values nothing is known but that they are elements.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) mode: Mode,
     pub(crate) profile: Profile,
     /// The weight commitment.
     pub(crate) root: Root,
-    /// How often its commitments may be opened, in a key of the private mode.
-    pub(crate) openings: Option<Openings>,
-    /// Values of the binding evaluation.
+    /// How often its commitments may be opened.
+    pub(crate) openings: Openings,
+    /// The value of the pin, where there is one.
     pub(crate) values: Vec<Extension>,
     /// The bytes of the graph.
     pub(crate) graph: &'a [u8],
 }
 
-/// The mode that a key's bytes name, of which nothing else is read.
-pub fn mode_of(bytes: &[u8]) -> Option<Mode> {
-    let after = bytes.get(MAGIC.len() + size_of::<u32>()..)?;
-    Mode::from_code(*after.first()?)
-}
-
 impl<'a> Parts<'a> {
-    /// The parts of a key of this mode.
-    pub(crate) fn decode(bytes: &'a [u8], mode: Mode) -> Result<Self, KeyError> {
+    /// The parts of a key.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, KeyError> {
         let mut reader = Reader::new(bytes);
         let magic: [u8; 8] = reader.array()?;
         let version = reader.word()?;
-        let [code, profile] = reader.array()?;
+        let [kind, profile] = reader.array()?;
         if &magic != MAGIC {
             return Err(KeyError::Malformed);
         }
         if version != VERSION {
             return Err(KeyError::Version);
         }
-        if code == Mode::ENDED {
-            return Err(KeyError::ModeEnded);
+        if let Some((_, mode)) = MODES_ENDED.into_iter().find(|&(code, _)| code == kind) {
+            return Err(KeyError::ModeEnded(mode));
         }
-        if code != mode.code() {
+        if kind != KIND {
             return Err(KeyError::Version);
         }
-        let profiles: &[Profile] = match mode {
-            Mode::Clear => &Profile::ALL,
-            Mode::Private => &Profile::PRIVATE,
-        };
-        let profile = Profile::from_code(profiles, profile).ok_or(KeyError::Version)?;
+        let profile = Profile::from_code(profile).ok_or(KeyError::Version)?;
         let root = reader.array()?;
-        let openings = match mode {
-            Mode::Clear => None,
-            Mode::Private => Some(Openings {
-                key: reader.word()?,
-                links: reader.word()?,
-                proofs: reader.word()?,
-            }),
+        let openings = Openings {
+            key: reader.word()?,
+            links: reader.word()?,
+            proofs: reader.word()?,
         };
         let count = reader.word()? as usize;
         Ok(Self {
-            mode,
             profile,
             root,
             openings,
@@ -85,7 +74,7 @@ impl<'a> Parts<'a> {
         self.bytes(&values)
     }
 
-    /// The bytes from which the point of the binding evaluation is drawn: all but its values.
+    /// The bytes from which the point of the pin is drawn: all but its value.
     pub(crate) fn without_values(&self) -> Vec<u8> {
         self.bytes(&[])
     }
@@ -94,13 +83,12 @@ impl<'a> Parts<'a> {
         let mut out = Vec::with_capacity(64 + values.len() + self.graph.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.push(self.mode.code());
+        out.push(KIND);
         out.push(self.profile.code());
         out.extend_from_slice(&self.root);
-        if let Some(openings) = self.openings {
-            for count in [openings.key, openings.links, openings.proofs] {
-                out.extend_from_slice(&count.to_le_bytes());
-            }
+        let openings = self.openings;
+        for count in [openings.key, openings.links, openings.proofs] {
+            out.extend_from_slice(&count.to_le_bytes());
         }
         out.extend_from_slice(values);
         out.extend_from_slice(self.graph);

@@ -1,4 +1,4 @@
-//! Keys of the private mode.
+//! Verifying keys: graph, weight commitment, parameters.
 //!
 //! ```text
 //! key = magic ‖ version ‖ 3 ‖ profile ‖ root ‖ openings of each kind ‖ pin ‖ graph
@@ -13,9 +13,9 @@
 
 use crate::error::KeyError;
 use crate::kinds::{Kind, Openings, WeightVector};
-use crate::mode::{Mode, RANGES_PROTOCOL};
 use crate::parts::Parts;
 use crate::proofs::{Groundwork, Proofs};
+use crate::protocol::{PROTOCOL, RANGES_PROTOCOL};
 use crate::public::Public;
 use crate::ranges::RangePart;
 use crate::relations::Relations;
@@ -28,7 +28,7 @@ use p3_field::PrimeCharacteristicRing;
 use std::sync::OnceLock;
 use transcript::{Extension, Site, Transcript};
 
-/// A key of the private mode.
+/// All that a verifier needs to know about a model.
 pub struct PrivateKey {
     pub(crate) ground: Groundwork,
     openings: Openings,
@@ -107,17 +107,16 @@ impl PrivateKey {
         let bare = self.parts(*root, Vec::new(), &graph).without_values();
         let bare: [u8; 32] = blake3::hash(&bare).into();
         let mut transcript = self.transcript();
-        transcript.absorb(Site::Protocol, Mode::Private.protocol());
+        transcript.absorb(Site::Protocol, PROTOCOL);
         transcript.absorb(Site::Commitment, &bare);
         transcript.point(self.of_key.variables())
     }
 
     fn parts<'a>(&self, root: Root, values: Vec<Extension>, graph: &'a [u8]) -> Parts<'a> {
         Parts {
-            mode: Mode::Private,
             profile: self.profile(),
             root,
-            openings: Some(self.openings),
+            openings: self.openings,
             values,
             graph,
         }
@@ -133,11 +132,10 @@ impl PrivateKey {
     /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         check_key_size(bytes.len())?;
-        let parts = Parts::decode(bytes, Mode::Private)?;
+        let parts = Parts::decode(bytes)?;
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
-        let openings = parts.openings.ok_or(KeyError::Malformed)?;
-        let key = Self::new(graph, parts.profile, openings)?;
+        let key = Self::new(graph, parts.profile, parts.openings)?;
         match (key.profile().binds(), &parts.values[..]) {
             (true, &[pin]) => Ok(key.with_commitment(parts.root, pin)),
             (false, []) => Ok(key.with_commitment(parts.root, Extension::ZERO)),
@@ -297,7 +295,7 @@ impl Subject for Opened<'_> {
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
         let given = self.input_root.as_ref().map_or(Given::Inputs, Given::Root);
         let protocol = match self.part {
-            None => Mode::Private.protocol(),
+            None => PROTOCOL,
             Some(_) => RANGES_PROTOCOL,
         };
         begin(protocol, &self.commitment, public, given, transcript);

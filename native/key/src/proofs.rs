@@ -23,9 +23,6 @@ pub(crate) struct Groundwork {
 
 impl Groundwork {
     pub(crate) fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        if !Profile::PRIVATE.contains(&profile) {
-            return Err(KeyError::Version);
-        }
         let contractions = contractions(&graph);
         if contractions.is_empty() {
             return Err(KeyError::NoWeights);

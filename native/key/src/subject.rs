@@ -1,4 +1,4 @@
-//! What lookups and reduction need of a key, of whichever kind it is.
+//! What lookups and reduction need of a key.
 
 use crate::public::Public;
 use commitment::Root;
@@ -25,7 +25,7 @@ pub(crate) enum Given<'a> {
     Root(&'a Root),
 }
 
-/// Absorbs what proofs of every mode begin with.
+/// Absorbs what proofs begin with.
 pub(crate) fn begin(
     protocol: &[u8],
     digest: &[u8; 32],

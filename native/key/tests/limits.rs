@@ -2,13 +2,18 @@
 
 use commitment::Profile;
 use graph::{Conv, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, VerifyingKey};
+use key::{KeyError, Openings, PrivateKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
 
 fn code(parts: Parts) -> Option<&'static str> {
     let graph = Graph::new(parts).expect("the graph itself is within its limits");
-    let key = VerifyingKey::new(graph, Profile::Default);
+    let openings = Openings {
+        key: 1,
+        links: 0,
+        proofs: 1,
+    };
+    let key = PrivateKey::new(graph, Profile::Default, openings);
     key.err().map(|error| error.code())
 }
 

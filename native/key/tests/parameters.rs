@@ -1,10 +1,10 @@
-//! Keys of graphs with parameters: what they are planned by, and which modes refuse them.
+//! Keys of graphs with parameters: what they are planned by.
 #![allow(missing_docs)]
 
 use claim_reduction::{Role, Visibility, known};
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Openings, PrivateKey, VerifyingKey};
+use key::{KeyError, Openings, PrivateKey};
 
 /// (a weight of x) + 3·(a constant of 2, plus a parameter), with a node that hides the parameter.
 fn parts(parameter: bool) -> Parts {
@@ -99,17 +99,6 @@ fn keys_with_parameters_are_read_as_they_are_written() {
 }
 
 #[test]
-fn the_clear_mode_refuses_parameters() {
-    let new = |parameter| {
-        let graph = Graph::new(parts(parameter)).unwrap();
-        VerifyingKey::new(graph, Profile::Default).err()
-    };
-    assert_eq!(new(true), Some(KeyError::Parameters));
-    assert_eq!(new(false), None);
-    assert_eq!(KeyError::Parameters.code(), "KEY_UNSUPPORTED");
-}
-
-#[test]
 fn a_parameter_that_nothing_reads_is_refused() {
     let mut unread = parts(true);
     unread.nodes[3].operands = vec![2, 2];
@@ -119,7 +108,7 @@ fn a_parameter_that_nothing_reads_is_refused() {
     assert_eq!((refused.node, refused.operator), (2, "Parameter"));
 }
 
-/// What the private mode makes of a dense layer of 3 inputs and 5 outputs with a bias.
+/// What is made of a dense layer of 3 inputs and 5 outputs with a bias.
 fn biased(secret: bool) -> PrivateKey {
     let node = |op, operands: &[usize], shape: &[usize], most: i32| Node {
         op,

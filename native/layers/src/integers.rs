@@ -83,15 +83,6 @@ impl Row {
         }
     }
 
-    /// These weights.
-    pub(crate) fn new(weights: &[Extension]) -> Self {
-        let mut row = Self::zeros(weights.len());
-        for (at, &weight) in weights.iter().enumerate() {
-            row.set(at, limbs(weight));
-        }
-        row
-    }
-
     /// All weights become 0.
     pub(crate) fn clear(&mut self) {
         for plane in &mut self.planes {
@@ -209,11 +200,25 @@ fn add_rows<const R: usize>(
 #[cfg(test)]
 mod tests {
     use super::{Limbs, Row, combine_rows, fits, limbs};
-    use crate::linear::dot_integers;
+    use crate::lift;
     use p3_field::{PrimeCharacteristicRing, PrimeField32};
     use transcript::{Base, Extension, Transcript};
 
     const MOST: i32 = i32::MAX;
+
+    fn row(weights: &[Extension]) -> Row {
+        let mut row = Row::zeros(weights.len());
+        for (at, &weight) in weights.iter().enumerate() {
+            row.set(at, limbs(weight));
+        }
+        row
+    }
+
+    /// Σ weights[i] · values[i], one by one.
+    fn dot_integers(weights: &[Extension], values: impl Iterator<Item = i32>) -> Extension {
+        let products = weights.iter().zip(values);
+        products.map(|(&weight, value)| weight * lift(value)).sum()
+    }
 
     fn weights(count: usize) -> Vec<Extension> {
         let mut weights = Transcript::new().point(count);
@@ -258,14 +263,14 @@ mod tests {
             let (weights, values) = (weights(count), values(count));
             let expected = dot_integers(&weights, values.iter().copied());
             assert_eq!(
-                Row::new(&weights).dot(&values, fits(&values)),
+                row(&weights).dot(&values, fits(&values)),
                 expected,
                 "{count}"
             );
             // Fewer values than weights.
             let fewer = count / 3;
             let expected = dot_integers(&weights, values[..fewer].iter().copied());
-            let found = Row::new(&weights).dot(&values[..fewer], fits(&values));
+            let found = row(&weights).dot(&values[..fewer], fits(&values));
             assert_eq!(found, expected, "{count}");
         }
     }
@@ -284,7 +289,7 @@ mod tests {
             let expected = weight * Base::from_i32(value) * Base::from_u32(count);
             let weights = vec![weight; count as usize];
             let values = vec![value; count as usize];
-            assert_eq!(Row::new(&weights).dot(&values, fits(&values)), expected);
+            assert_eq!(row(&weights).dot(&values, fits(&values)), expected);
             assert_eq!(combine_rows(&weights, &values, 1), [expected]);
         }
     }

@@ -86,15 +86,6 @@ pub struct Contraction {
 }
 
 impl Contraction {
-    /// Elements of the result.
-    pub fn results(&self) -> usize {
-        self.axes
-            .iter()
-            .fold(self.batch * self.size.rows, |count, axis| {
-                count * axis.output
-            })
-    }
-
     /// Elements of the operand once it is weighted over the positions.
     pub const fn operand_elements(&self) -> usize {
         self.groups.saturating_mul(self.size.columns)
@@ -137,12 +128,6 @@ impl Contraction {
         } else {
             self.row_variables() + self.column_variables()
         }
-    }
-
-    /// Variables of the positions: of the batch, then of each spatial dimension.
-    pub fn position_variables(&self) -> impl Iterator<Item = usize> + '_ {
-        std::iter::once(variables(self.batch))
-            .chain(self.axes.iter().map(|axis| variables(axis.output)))
     }
 }
 

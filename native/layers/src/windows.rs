@@ -2,7 +2,7 @@
 //! reads it: channels × places of the window.
 
 use crate::integers::{Row, fits, limbs};
-use crate::linear::lift;
+use crate::lift;
 use crate::shape::{Axis, Contraction};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
@@ -102,38 +102,6 @@ fn at_once(contraction: &Contraction, axes: &[Vec<Extension>], image: &[i32]) ->
     sums
 }
 
-/// Whether each group has one channel, and [`depthwise_at`] takes fewer products of challenges than
-/// there are sums in [`at_once`].
-pub(crate) fn is_depthwise(contraction: &Contraction) -> bool {
-    let positions = contraction.axes.iter().map(|axis| axis.output);
-    let positions = positions.fold(1, usize::saturating_mul);
-    contraction.channels == 1 && positions / CHEAPER <= contraction.groups
-}
-
-/// Σ over groups and places of the window of groups[g] · places[k] · v_g(k), for one channel in each
-/// group: the places share one sum over the operand.
-pub(crate) fn depthwise_at(
-    contraction: &Contraction,
-    axes: &[Vec<Extension>],
-    (groups, places): (&[Extension], &[Extension]),
-    image: &[i32],
-) -> Extension {
-    let Some(reading) = Reading::new(contraction, axes) else {
-        return Extension::ZERO;
-    };
-    let mut over = vec![Extension::ZERO; reading.plane()];
-    for (place, &weight) in places.iter().enumerate() {
-        for (position, read) in reading.at(place) {
-            over[read] += weight * reading.weights[position];
-        }
-    }
-    let (row, fits) = (Row::new(&over), fits(image));
-    let channels = image.chunks_exact(reading.plane()).zip(groups);
-    channels
-        .map(|(values, &group)| group * row.dot(values, fits))
-        .sum()
-}
-
 /// Axis after axis, the last one first.
 fn axis_by_axis(
     contraction: &Contraction,
@@ -192,10 +160,9 @@ fn slide(
 
 #[cfg(test)]
 mod tests {
-    use super::{at_once, axis_by_axis, depthwise_at, windows};
+    use super::{at_once, axis_by_axis, windows};
     use crate::shape::{Axis, Contraction};
     use commitment::Size;
-    use sumcheck::dot;
     use transcript::{Extension, Transcript};
 
     fn axis(input: usize, kernel: usize, stride: usize, dilation: usize, pad: usize) -> Axis {
@@ -249,14 +216,6 @@ mod tests {
             assert_eq!(expected.len(), contraction.size.columns);
             assert_eq!(at_once(&contraction, &weights, &image), expected);
             assert_eq!(windows(&contraction, &weights, &image), expected);
-            let groups = transcript.point(3);
-            let places = transcript.point(expected.len() / 3);
-            let of_groups = expected.chunks_exact(places.len()).zip(&groups);
-            let sums = of_groups.map(|(values, &group)| group * dot(&places, values));
-            assert_eq!(
-                depthwise_at(&contraction, &weights, (&groups, &places), &image),
-                sums.sum()
-            );
         }
     }
 }

@@ -5,7 +5,6 @@
 //! little.
 //!
 //! `cargo run --release -p inferproof-lookup --example measure [runs [log of the leaves]...]`
-#[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
 use lookup::{Argument, Column, Engine, Lookup, Reference, Simd, Table};

@@ -1,10 +1,10 @@
-//! Measures the private mode on a graph with its weights and inputs from files.
+//! Measures private proofs of a graph with its weights and inputs from files.
 //!
 //! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile [THREADS]]]`
 //! reads PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as little-endian
 //! words; `python -m bench.model_files FOLDER` writes them. Keys serve what keys are to serve. Times are medians by the
 //! clock with the least behind them, and in brackets the same of the processor time of all threads.
-#[path = "../../commitment/examples/timing/mod.rs"]
+#[path = "../../lookup/examples/timing/mod.rs"]
 mod timing;
 
 use claim_reduction::Visibility;
@@ -132,7 +132,7 @@ fn run() {
             sizes.iter().map(&mut take).collect()
         })
         .collect();
-    for profile in Profile::NAMED_PRIVATE {
+    for profile in Profile::NAMED {
         if !profile.name().contains(&only) {
             continue;
         }

@@ -4,12 +4,12 @@
 //! `cargo run --release -p inferproof-prover --example measure_relation -- PREFIX` reads PREFIX.graph,
 //! PREFIX.weights and PREFIX.inputs as `measure_private` does. What is read as sent is random, since no
 //! step depends on whether it is right. Times are medians of this thread's processor time.
-#[path = "../../commitment/examples/timing/mod.rs"]
+#[path = "../../lookup/examples/timing/mod.rs"]
 mod timing;
 
 use commitment::Profile;
 use executor::Tensors;
-use graph::{Graph, elements};
+use graph::{Graph, Values, elements};
 use key::{Openings, PrivateKey, Public};
 use relation::{Functional, Shape, prove, verify};
 use timing::{median, timed};
@@ -34,7 +34,11 @@ fn main() {
         .map(|input| rest.split_off(..elements(&input.shape)).unwrap())
         .collect();
     let mut tensors = Tensors::keeping([]);
-    executor::execute(&graph, &weights, &inputs, &mut tensors).unwrap();
+    let values = Values {
+        weights: &weights,
+        parameters: &[],
+    };
+    executor::execute(&graph, &values, &inputs, &mut tensors).unwrap();
     let outputs: Vec<&[i32]> = tensors.outputs(&graph).collect();
     let public = Public {
         inputs: &inputs,

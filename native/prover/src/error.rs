@@ -17,9 +17,6 @@ pub enum ProveError {
     /// A column is outside of its table.
     #[error("{0}")]
     Lookups(#[from] lookup::ProveError),
-    /// The commitment to the weights cannot be made or opened.
-    #[error("{0}")]
-    Commitment(#[from] commitment::Error),
     /// The reduction failed, which it does for no execution but by chance.
     #[error("{0}")]
     Reduction(#[from] claim_reduction::Rejected),
@@ -80,7 +77,6 @@ impl ProveError {
             Self::OtherWeights => "WEIGHTS_OTHER",
             Self::Execution(_) => "EXECUTION",
             Self::Lookups(_) => "LOOKUPS",
-            Self::Commitment(_) => "COMMITMENT",
             Self::Reduction(_) => "REDUCTION",
             Self::Randomness(_) => "RANDOMNESS",
             Self::Hiding(_) | Self::HidingOpening(_) | Self::Form(_) => "HIDING",

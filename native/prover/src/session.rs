@@ -5,7 +5,7 @@ use crate::error::ProveError;
 use transcript::Extension;
 use transcript::Transcript;
 
-/// A phase of proving that has begun. The clear mode has three of them.
+/// A phase of proving that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The graph is executed.

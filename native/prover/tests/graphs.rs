@@ -1,11 +1,11 @@
 //! Every graph of the repository's vectors that has weights is proven and verified.
-mod common;
+mod hidden;
+mod models;
 
 use commitment::Profile;
-use common::{STATEMENT, views};
-use graph::Graph;
-use key::{KeyError, Public};
-use prover::ProvingKey;
+use graph::{Graph, Values};
+use hidden::{OPENINGS, case_of};
+use key::{KeyError, PrivateKey};
 use serde_json::Value;
 
 const VECTORS: &str = include_str!("../../../vectors/integer_graphs.json");
@@ -28,37 +28,27 @@ fn graphs_of_the_vectors_are_proven_and_verified() {
     for case in vectors["valid"].as_array().unwrap() {
         let name = &case["description"];
         let graph = Graph::decode(&bytes(&case["graph"])).unwrap();
-        let weights: Vec<i8> = bytes(&case["weights"])
-            .into_iter()
-            .map(|byte| byte as i8)
-            .collect();
-        let (inputs, outputs) = (
-            tensors(&case["input_values"]),
-            tensors(&case["output_values"]),
-        );
-        if graph.parameters().next().is_some() {
-            let error = ProvingKey::new(graph, &weights, Profile::Default).err();
-            assert_eq!(error.unwrap(), KeyError::Parameters.into(), "{name}");
-            continue;
-        }
         if graph.weights.is_empty() {
-            let error = ProvingKey::new(graph, &weights, Profile::Default).err();
-            assert_eq!(error.unwrap(), KeyError::NoWeights.into(), "{name}");
+            let error = PrivateKey::new(graph, Profile::Default, OPENINGS).err();
+            assert_eq!(error, Some(KeyError::NoWeights), "{name}");
             continue;
         }
-        let key = ProvingKey::new(graph, &weights, Profile::Default).unwrap();
-        let (found, proof) = key
-            .prove(&views(&inputs), STATEMENT, &mut |_| true)
-            .unwrap();
-        assert_eq!(found, outputs, "{name}");
-        let public = Public {
-            inputs: &views(&inputs),
-            outputs: &views(&outputs),
-            statement: STATEMENT,
+        let weights = bytes(&case["weights"]).into_iter();
+        let weights: Vec<i8> = weights.map(|byte| byte as i8).collect();
+        let parameters = case.get("parameters");
+        let parameters: Vec<i32> = parameters
+            .map(|values| serde_json::from_value(values.clone()).unwrap())
+            .unwrap_or_default();
+        let values = Values {
+            weights: &weights,
+            parameters: &parameters,
         };
-        let result = verifier::verify(key.verifying_key(), &public, &proof);
-        assert_eq!(result, Ok(()), "{name}");
+        let inputs = tensors(&case["input_values"]);
+        let made = case_of(graph, &values, inputs, Profile::Default);
+        let (outputs, proof) = made.prove();
+        assert_eq!(outputs, tensors(&case["output_values"]), "{name}");
+        assert_eq!(made.verify(&outputs, &proof), Ok(()), "{name}");
         proven += 1;
     }
-    assert!(proven >= 3, "{proven}");
+    assert!(proven >= 4, "{proven}");
 }

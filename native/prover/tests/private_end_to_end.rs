@@ -1,11 +1,11 @@
-//! Proofs of the private mode verify; nothing else does.
+//! Honest proofs verify; nothing else does.
 mod hidden;
 mod models;
 
 use claim_reduction::Visibility;
 use commitment::Profile;
 use hidden::{OPENINGS, case, graphs};
-use key::{KeyError, Mode, Openings, PrivateKey, Public, VerifyingKey};
+use key::{KeyError, MODES_ENDED, Openings, PrivateKey, Public};
 use models::graphs::{Builder, clamps};
 use models::{STATEMENT, integers, views, vision};
 use p3_field::PrimeCharacteristicRing;
@@ -16,7 +16,7 @@ use verifier::Rejection;
 
 #[test]
 fn honest_proofs_verify_in_both_profiles() {
-    for profile in Profile::NAMED_PRIVATE {
+    for profile in Profile::NAMED {
         for (name, graph) in graphs() {
             let case = case(graph, profile);
             let (outputs, proof) = case.prove();
@@ -169,7 +169,7 @@ fn a_proof_that_is_cancelled_before_it_opens_the_weights_spends_nothing() {
 
 #[test]
 fn the_account_has_a_hundred_bits_in_both_profiles() {
-    for profile in Profile::NAMED_PRIVATE {
+    for profile in Profile::NAMED {
         for (name, graph) in graphs() {
             let key = PrivateKey::new(graph, profile, OPENINGS).unwrap();
             let security = key.security();
@@ -211,7 +211,7 @@ fn keys_are_read_strictly() {
         (8, 8, "KEY_VERSION"),
         (12, 8, "KEY_VERSION"),
         (13, 8, "KEY_VERSION"),
-        // The profile `small`, and one without a pin.
+        // The profile of keys that have ended, and one without a pin.
         (13, 2, "KEY_VERSION"),
         (13, 3, "KEY_MALFORMED"),
         // More openings than there can be, of each kind; none at all; and a pin more.
@@ -226,30 +226,18 @@ fn keys_are_read_strictly() {
         wrong[byte] ^= by;
         assert_eq!(code(&wrong), expected, "{byte}");
     }
-    // No other mode takes it, and it takes no key of theirs.
-    assert_eq!(
-        VerifyingKey::decode(&bytes).err(),
-        Some(KeyError::Version),
-        "keys of this mode are read apart"
-    );
-    let other = VerifyingKey::new(vision(), Profile::Default).unwrap();
-    assert_eq!(code(&other.encode()), "KEY_VERSION");
-    // Keys of the mode that has ended, read as those of either mode that there is.
-    for mode in Mode::ALL {
-        assert_ne!(mode.code(), Mode::ENDED);
+    // Keys of modes that have ended: whatever stands behind the byte is not read.
+    assert_eq!(MODES_ENDED, [(1, "clear"), (2, "committed")]);
+    for (byte, mode) in MODES_ENDED {
+        let mut ended = bytes[..14].to_vec();
+        ended[12] = byte;
+        let error = PrivateKey::decode(&ended).err().unwrap();
+        assert_eq!(error, KeyError::ModeEnded(mode));
+        assert_eq!(error.code(), "KEY_MODE_ENDED");
+        let why = "which has ended: the weights follow from its proofs";
+        let expected = format!("the verifying key is of mode {mode}, {why}");
+        assert_eq!(error.to_string(), expected);
     }
-    assert_eq!(Mode::from_code(Mode::ENDED), None);
-    let mut ended = other.encode();
-    ended[12] = Mode::ENDED;
-    assert_eq!(code(&ended), "KEY_MODE_ENDED");
-    assert_eq!(
-        VerifyingKey::decode(&ended).err(),
-        Some(KeyError::ModeEnded)
-    );
-    assert_eq!(
-        KeyError::ModeEnded.to_string(),
-        "the verifying key is of mode committed, which has ended: the weights follow from a few of its proofs"
-    );
     // Graphs and numbers of openings that no key is made for.
     let new = |graph, key| {
         let openings = Openings { key, ..OPENINGS };

@@ -1,4 +1,4 @@
-//! Proofs of the private mode under the profile that contracts check: vectors that the second verifier and
+//! Private proofs under the profile that contracts check: vectors that the second verifier and
 //! the contracts are held to, and the bytes of them whose change this one rejects. All that hides is drawn
 //! from fixed numbers here, so that the same bytes are made again.
 //!
@@ -50,7 +50,7 @@ fn bytes(digits: &Value) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// One of the tabular models of the zoo, as it was compiled for the private mode.
+/// One of the tabular models of the zoo, as it was compiled.
 fn tabular(name: &str) -> Case {
     let text = std::fs::read_to_string(format!("{FOLDER}models.json")).unwrap();
     let model: Value = serde_json::from_str(&text).unwrap();

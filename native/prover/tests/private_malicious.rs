@@ -1,4 +1,4 @@
-//! Provers of the private mode that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
+//! Provers that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
 //! that it is there that lies are found.
 mod hidden;
 mod liar;
@@ -8,7 +8,7 @@ use claim_reduction::Visibility;
 use commitment::Profile;
 use graph::Graph;
 use hidden::{Case, case, lie};
-use key::{Mode, Public};
+use key::{PROTOCOL, Public};
 use liar::{code, honest, recount, swap_entry};
 use models::{STATEMENT, choices, everything, exact, held, integers, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
@@ -22,7 +22,7 @@ fn inventory(inputs: Visibility) -> Vec<Site> {
         Visibility::Public => Site::InputRoot,
         Visibility::Private => Site::Inputs,
     };
-    let others = [Site::Commitment, Site::ContractionOutputs, given];
+    let others = [Site::Commitment, given];
     let all = all.chain(Site::RELATION).chain(Site::OPENING);
     let all = all.chain(Site::PRIVATE_INPUTS);
     all.filter(|site| !others.contains(site)).collect()
@@ -169,7 +169,7 @@ fn absorbs_its_inventory(case: &Case) {
         (Site::Inputs, 4 * 60)
     };
     let expected = [
-        (Site::Protocol, Mode::Private.protocol().len()),
+        (Site::Protocol, PROTOCOL.len()),
         (Site::Key, 32),
         (Site::Statement, 32),
         given,

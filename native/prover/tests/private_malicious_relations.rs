@@ -10,7 +10,7 @@ use commitment::{Profile, Root};
 use forge::{kernel, small};
 use graph::{Graph, Op, Parts};
 use hidden::{Case, case};
-use key::Mode;
+use key::PROTOCOL;
 use liar::{CLAIM, LOOKUPS, RELATION, Told, honest, rejected, swap_entry, tell};
 use models::graphs::Builder;
 use models::{STATEMENT, choices, everything, held, integers, views, vision, wide};
@@ -120,7 +120,7 @@ fn a_quotient_one_less_with_a_remainder_beyond_its_range_is_rejected_by_the_look
 fn begun(case: &Case, outputs: &[Vec<i32>], witness: &Root, site: Site) -> Transcript {
     let digest = case.epoch.commitment().digest();
     let mut transcript = Transcript::without(site);
-    transcript.absorb(Site::Protocol, Mode::Private.protocol());
+    transcript.absorb(Site::Protocol, PROTOCOL);
     transcript.absorb(Site::Key, &digest);
     transcript.absorb(Site::Statement, &STATEMENT);
     transcript.absorb_integers(Site::Inputs, &views(&case.inputs));

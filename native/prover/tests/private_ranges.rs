@@ -13,7 +13,7 @@ use graph::{Graph, Op, Values, elements};
 use hidden::seeded_by;
 use hidden::{Case, OPENINGS, case, drawn, drawn_parameters, graphs, parameters, seeded};
 use hiding::Secret;
-use key::{Kind, LINK_PROTOCOL, Mode, PrivateKey, RANGES_PROTOCOL, RangePart};
+use key::{Kind, LINK_PROTOCOL, PROTOCOL, PrivateKey, RANGES_PROTOCOL, RangePart};
 use liar::{code, honest};
 use models::graphs::{Builder, Random};
 use models::{hex, linear, vision};
@@ -43,7 +43,7 @@ fn verdict(key: &PrivateKey, shown: &[u8]) -> &'static str {
 #[test]
 fn every_key_shows_its_ranges() {
     for (name, graph) in graphs() {
-        for profile in Profile::NAMED_PRIVATE {
+        for profile in Profile::NAMED {
             let case = case(graph.clone(), profile);
             let shown = shown(&case.prover);
             assert_eq!(verdict(case.key(), &shown), "", "{name}");
@@ -164,7 +164,7 @@ const COUNTED: [Row; 3] = [
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let (rows, mut seen) = (manifest(COUNTED), BTreeSet::new());
-    for profile in Profile::NAMED_PRIVATE {
+    for profile in Profile::NAMED {
         let case = case(parameters(), profile);
         let bytes = shown(&case.prover);
         let [proof] = &decode_ranges(case.key(), &bytes).unwrap()[..] else {
@@ -439,7 +439,7 @@ fn a_proof_under_another_label_shows_no_ranges() {
     let key = key_beyond(&parameters(), &[]);
     let labels = [
         (RANGES_PROTOCOL, ""),
-        (Mode::Private.protocol(), "OPENING_INVALID"),
+        (PROTOCOL, "OPENING_INVALID"),
         (LINK_PROTOCOL, "OPENING_INVALID"),
     ];
     for (label, expected) in labels {
@@ -504,7 +504,7 @@ fn what_shows_none_is_the_vectors() {
         check(&format!("lies/{name}"), key.private_key(), &shown);
     }
     let key = key_beyond(&graph, &[]);
-    let label = labelled(Mode::Private.protocol());
+    let label = labelled(PROTOCOL);
     let shown = lying(&key, Lie::default(), &|_| (), label);
     assert_eq!(verdict(key.private_key(), &shown), "OPENING_INVALID");
     check("lies/label", key.private_key(), &shown);

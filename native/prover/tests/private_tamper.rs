@@ -1,4 +1,4 @@
-//! Every field of a proof of the private mode and of its key, what is done to it, and which phase must
+//! Every field of a proof and of its key, what is done to it, and which phase must
 //! reject it.
 mod fields;
 mod hidden;
@@ -63,7 +63,7 @@ impl Proved {
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let (rows, mut seen) = (manifest(COUNTED), BTreeSet::new());
-    let models = Profile::NAMED_PRIVATE.map(|profile| case(vision(), profile));
+    let models = Profile::NAMED.map(|profile| case(vision(), profile));
     let others = [
         case(integers(), Profile::Default),
         case(vision(), Profile::Default).behind_two_links(),
@@ -81,8 +81,8 @@ fn each_field_is_rejected_where_the_manifest_says() {
 const KEY: [Part; 8] = [
     ("first bytes", 0..8, &["KEY_MALFORMED"]),
     ("version", 8..12, &["KEY_VERSION"]),
-    // Of no mode, or of the one that has ended.
-    ("mode", 12..13, &["KEY_VERSION", "KEY_MODE_ENDED"]),
+    // Of no key, or of a mode that has ended.
+    ("kind", 12..13, &["KEY_VERSION", "KEY_MODE_ENDED"]),
     // With a pin where there is none.
     ("profile", 13..14, &["KEY_VERSION", "KEY_MALFORMED"]),
     ("root", 14..46, &["LINK_INVALID"]),

@@ -1,4 +1,4 @@
-//! Proofs of the private mode that any other verifier can be checked with. All that hides is drawn from
+//! Private proofs that any other verifier can be checked with. All that hides is drawn from
 //! fixed numbers here, so that the same bytes are made again.
 mod hidden;
 mod liar;

@@ -56,7 +56,7 @@ fn honest_pads_satisfy_as_many_equations_as_there_are_checks() {
             "{name}"
         );
         assert_eq!(equations.len(), checks(&case), "{name}");
-        // What the account of the private mode's batching counts with.
+        // What the account of the batching counts with.
         assert!(
             equations.len() <= case.proofs().relations().checks(),
             "{name}"

@@ -10,7 +10,6 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `any_key` | verifying keys of every mode |
 //! | `facts` | the facts of a refusal, as Python's messages name them |
 //! | `memory` | what the C library does with memory that is given back |
 //! | `threads` | the threads that the prover works on |
@@ -22,27 +21,27 @@
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
-mod any_key;
 mod facts;
 mod memory;
 mod threads;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use any_key::AnyKey;
 use commitment::Profile;
 use executor::Tensors;
 use facts::Facts;
 use graph::{Graph, Values};
 use hiding::Secret;
-use key::{Mode, Public};
+use key::Public;
 use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use prover::private::Inputs;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use verifier::Rejection;
+use verifier::private::{Known, verify_knowing, verify_private_inputs};
 
 pyo3::create_exception!(
     _native,
@@ -146,11 +145,6 @@ fn profile_of(name: &str) -> Result<Profile, Failure> {
     Profile::from_name(name).ok_or_else(unknown)
 }
 
-fn mode_of(name: &str) -> Result<Mode, Failure> {
-    let unknown = || Failure::new("MODE", format!("there is no mode {name}"));
-    Mode::from_name(name).ok_or_else(unknown)
-}
-
 fn size_of(graph: &Graph) -> (u64, u64, u64) {
     let size = GraphSize::of(graph);
     (size.weights, size.products, size.steps)
@@ -169,6 +163,17 @@ fn root_of(
     secret: [u8; 32],
 ) -> Result<[u8; 32], Failure> {
     Ok(Inputs::commit(key, &views(inputs), &Secret(secret))?.root())
+}
+
+/// What is said where ranges are not shown: what is wrong with a proof of theirs is nothing of a proof under the key.
+fn unshown(rejection: Rejection) -> Failure {
+    match rejection {
+        Rejection::RangesMissing | Rejection::NoRanges(_) => rejection.into(),
+        other => {
+            let why = format!("the proof of the ranges is not valid: {other}");
+            Failure::new("RANGES_INVALID", why)
+        }
+    }
 }
 
 /// Asks a Python callable whether to go on.
@@ -262,35 +267,18 @@ mod _native {
                 parameters: &parameters,
             };
             let mut tensors = Tensors::keeping([]);
-            executor::execute_with(&graph, &values, &views(&inputs), &mut tensors)?;
+            executor::execute(&graph, &values, &views(&inputs), &mut tensors)?;
             Ok(tensors.outputs(&graph).map(<[i32]>::to_vec).collect())
         })?;
         Ok(to_python(py, outputs))
     }
 
     #[pyfunction]
-    fn commit<'py>(
-        py: Python<'py>,
-        graph: &[u8],
-        weights: Array<'_, i8>,
-        profile: &str,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let (weights, profile) = (copied(&weights), profile_of(profile)?);
-        let commit = move || {
-            let key = prover::ProvingKey::new(Graph::decode(graph)?, &weights, profile)?;
-            Ok(key.verifying_key().encode())
-        };
-        Ok(PyBytes::new(py, &proving(py, commit)?))
-    }
-
-    #[pyfunction]
-    #[pyo3(signature = (graph, profile, mode="clear"))]
-    fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
+    fn security(py: Python<'_>, graph: &[u8], profile: &str) -> PyResult<String> {
         let profile = profile_of(profile)?;
-        let mode = mode_of(mode)?;
         // The report does not depend on the weights.
         let report = move || {
-            let key = AnyKey::without_commitment(mode, Graph::decode(graph)?, profile)?;
+            let key = key::PrivateKey::standard(Graph::decode(graph)?, profile)?;
             Ok(key.security().to_json())
         };
         Ok(apart(py, report)?)
@@ -319,66 +307,6 @@ mod _native {
         let (bytes, secret, key) = proving(py, commit)?;
         let (bytes, secret) = (PyBytes::new(py, &bytes), PyBytes::new(py, &secret.0));
         Ok((bytes, secret, PrivateKey(key)))
-    }
-
-    #[pyclass(frozen)]
-    struct ProvingKey(Arc<prover::ProvingKey>);
-
-    #[pymethods]
-    impl ProvingKey {
-        #[new]
-        fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
-            let weights = copied(&weights);
-            let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
-            Ok(Self(Arc::new(proving(py, load)?)))
-        }
-
-        fn execute(&self, py: Python<'_>, inputs: Vec<Array<'_, i32>>) -> PyResult<Execution> {
-            let inputs = all_copied(&inputs);
-            let (outputs, run) = proving(py, || {
-                let run = self.0.run(&views(&inputs))?;
-                Ok((self.0.outputs(&run), run))
-            })?;
-            Ok(Execution {
-                key: Arc::clone(&self.0),
-                inputs,
-                outputs,
-                run: Mutex::new(Some(run)),
-            })
-        }
-    }
-
-    /// A run of a graph, whose tensors are kept until it is proven.
-    #[pyclass(frozen)]
-    struct Execution {
-        key: Arc<prover::ProvingKey>,
-        inputs: Vec<Vec<i32>>,
-        outputs: Vec<Vec<i32>>,
-        run: Mutex<Option<prover::Run>>,
-    }
-
-    #[pymethods]
-    impl Execution {
-        fn outputs<'py>(&self, py: Python<'py>) -> Outputs<'py> {
-            to_python(py, self.outputs.clone())
-        }
-
-        #[pyo3(signature = (statement, goes_on=None))]
-        fn prove<'py>(
-            &self,
-            py: Python<'py>,
-            statement: [u8; 32],
-            goes_on: Option<Py<PyAny>>,
-        ) -> PyResult<Bound<'py, PyBytes>> {
-            let asking = Asking(goes_on);
-            let run = taken(&self.run)?;
-            let prove = || {
-                let mut goes_on = |phase| asking.goes_on(phase);
-                let inputs = views(&self.inputs);
-                Ok(self.key.prove_run(run, &inputs, statement, &mut goes_on)?)
-            };
-            Ok(PyBytes::new(py, &proving(py, prove)?))
-        }
     }
 
     #[pyclass(frozen)]
@@ -511,7 +439,7 @@ mod _native {
         }
     }
 
-    /// A run of a graph of the private mode, which is kept until it is proven.
+    /// A run of a graph, which is kept until it is proven.
     #[pyclass(frozen)]
     struct PrivateExecution {
         inputs: Vec<Vec<i32>>,
@@ -601,8 +529,12 @@ mod _native {
         }
     }
 
+    /// A verifying key whose weights were shown to be in their ranges, with the links that were checked under it.
     #[pyclass(frozen)]
-    struct VerifyingKey(AnyKey);
+    struct VerifyingKey {
+        key: key::PrivateKey,
+        known: Known,
+    }
 
     #[pymethods]
     impl VerifyingKey {
@@ -610,44 +542,46 @@ mod _native {
         #[pyo3(signature = (verifying_key, ranges=None))]
         fn new(py: Python<'_>, verifying_key: &[u8], ranges: Option<&[u8]>) -> PyResult<Self> {
             let ranges = ranges.unwrap_or_default();
-            let decode = move || AnyKey::decode(verifying_key, ranges);
-            Ok(Self(apart(py, decode)?))
+            let decode = move || {
+                let key = key::PrivateKey::decode(verifying_key)?;
+                verifier::private::verify_ranges(&key, ranges).map_err(unshown)?;
+                Ok(key)
+            };
+            Ok(Self {
+                key: apart(py, decode)?,
+                known: Known::default(),
+            })
         }
 
         fn graph<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-            PyBytes::new(py, &self.0.graph().encode())
+            PyBytes::new(py, &self.key.graph().encode())
         }
 
         fn inputs(&self) -> Vec<(Vec<usize>, i32, i32)> {
-            let inputs = self.0.graph().inputs.iter();
+            let inputs = self.key.graph().inputs.iter();
             inputs
                 .map(|input| (input.shape.clone(), input.lo, input.hi))
                 .collect()
         }
 
         fn outputs(&self) -> Vec<Vec<usize>> {
-            let graph = self.0.graph();
+            let graph = self.key.graph();
             let tensors = graph.outputs.iter().filter_map(|&id| graph.tensor(id));
             tensors.map(|(shape, ..)| shape.to_vec()).collect()
         }
 
         fn size(&self) -> (u64, u64, u64) {
-            size_of(self.0.graph())
-        }
-
-        fn mode(&self) -> &'static str {
-            self.0.mode().name()
+            size_of(self.key.graph())
         }
 
         #[pyo3(signature = (private_inputs=false))]
         fn security(&self, py: Python<'_>, private_inputs: bool) -> PyResult<String> {
             let security = || {
                 if private_inputs {
-                    let key = self.0.private_key()?;
-                    let security = key.security_of_private_inputs();
+                    let security = self.key.security_of_private_inputs();
                     return Ok(security.map_err(Clone::clone)?.to_json());
                 }
-                Ok(self.0.security().to_json())
+                Ok(self.key.security().to_json())
             };
             Ok(apart(py, security)?)
         }
@@ -659,7 +593,7 @@ mod _native {
             secret: [u8; 32],
         ) -> PyResult<Bound<'py, PyBytes>> {
             let inputs = all_copied(&inputs);
-            let root = || root_of(self.0.private_key()?, &inputs, secret);
+            let root = || root_of(&self.key, &inputs, secret);
             Ok(PyBytes::new(py, &apart(py, root)?))
         }
 
@@ -685,10 +619,12 @@ mod _native {
                     outputs: &views(&outputs),
                     statement,
                 };
+                let (key, known) = (&self.key, &self.known);
                 match input_root {
-                    None => Ok(self.0.verify(&public, proof)?),
-                    Some(root) => self.0.verify_private_inputs(&root, &public, proof),
+                    None => verify_knowing(key, known, &public, proof)?,
+                    Some(root) => verify_private_inputs(key, known, &root, &public, proof)?,
                 }
+                Ok(())
             };
             Ok(apart(py, verify)?)
         }

@@ -7,10 +7,9 @@
 //!
 //! One transcript runs through a whole proof. Whatever is absorbed goes through
 //! [`Transcript::absorb`] under one of the [`Site`]s below, which are the inventory that
-//! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
-//! opening is bound to all that came before it.
+//! `specs/transcript.md` lists. Openings continue on it, and so are bound to all that came before.
 //!
-//! That is the transcript of BLAKE3, which every mode has. One of Keccak-256 stands beside it, for
+//! That is the transcript of BLAKE3. One of Keccak-256 stands beside it, for
 //! proofs that a contract checks; no user can choose it yet.
 //!
 //! | module | what it holds |
@@ -50,7 +49,7 @@ use pads::Pads;
 pub type Base = KoalaBear;
 /// The field of challenges: the base field modulo X^5 + X^2 - 1, coefficients from X^0 upward.
 pub type Extension = QuinticTrinomialExtensionField<KoalaBear>;
-/// The sponge, in the form in which the polynomial commitment takes it.
+/// The sponge.
 pub type Sponge = SerializingChallenger32<Base, HashChallenger<u8, Blake3AtOnce, 32>>;
 
 /// BLAKE3 of what a sponge has observed, given to the hash in one piece. The library's [`Blake3`]
@@ -100,10 +99,10 @@ pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
 pub enum Site {
     /// Name and version of the protocol.
     Protocol,
-    /// Graph, parameters and weight commitment, from which the point of the binding evaluation is drawn. This site
+    /// Graph, parameters and weight commitment, from which the point of the pin is drawn. This site
     /// and the one before make the transcript of a key; those of proofs go on with the ones below.
     Commitment,
-    /// The verifying key: graph, weight commitment, binding evaluation, parameters.
+    /// The verifying key: graph, weight commitment, pin, parameters.
     Key,
     /// The statement that the proof is about.
     Statement,
@@ -113,8 +112,6 @@ pub enum Site {
     InputRoot,
     /// All of the graph's outputs.
     Outputs,
-    /// The result of every contraction.
-    ContractionOutputs,
     /// One round polynomial of the sumcheck.
     Round,
     /// The root of the witness.
@@ -162,15 +159,14 @@ pub enum Site {
 }
 
 impl Site {
-    /// The inventory of the clear mode, in the order of first use.
-    pub const ALL: [Self; 8] = [
+    /// What every proof begins with and every sumcheck sends, in the order of first use.
+    pub const ALL: [Self; 7] = [
         Self::Protocol,
         Self::Commitment,
         Self::Key,
         Self::Statement,
         Self::Inputs,
         Self::Outputs,
-        Self::ContractionOutputs,
         Self::Round,
     ];
 
@@ -224,7 +220,6 @@ impl Site {
             Self::Inputs => "inferproof/sumcheck/1/inputs",
             Self::InputRoot => "inferproof/sumcheck/1/input/root",
             Self::Outputs => "inferproof/sumcheck/1/outputs",
-            Self::ContractionOutputs => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
             Self::Witness => "inferproof/sumcheck/1/witness",
             Self::LookupChildren => "inferproof/sumcheck/1/lookup/children",
@@ -420,8 +415,8 @@ impl Transcript {
         (0..variables).map(|_| self.challenge()).collect()
     }
 
-    /// The sponge itself, for the library's polynomial commitment, which continues on it. A transcript
-    /// by Keccak-256 has none.
+    /// The sponge itself, which tests give to the library's own protocols. A transcript by Keccak-256 has none.
+    #[cfg(feature = "audit")]
     pub const fn sponge(&mut self) -> Option<&mut Sponge> {
         match &mut self.state {
             State::Blake3(sponge) => Some(sponge),
@@ -675,6 +670,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "audit")]
     #[test]
     fn only_a_transcript_by_blake3_has_a_sponge() {
         assert!(Transcript::new().sponge().is_some());

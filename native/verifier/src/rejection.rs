@@ -11,26 +11,6 @@ pub enum Rejection {
     /// The proof is of another version.
     #[error("the proof is of version {0}, which is not supported")]
     Version(u8),
-    /// A contraction's result is outside of the range that its node declares.
-    #[error("result {index} of contraction {contraction} is out of range")]
-    ContractionOutputRange {
-        /// Which contraction.
-        contraction: usize,
-        /// Which of its results.
-        index: usize,
-    },
-    /// The graph cannot be executed with these inputs and these results.
-    #[error("the graph cannot be executed: {0}")]
-    Execution(#[from] executor::Fault),
-    /// The outputs are not what the graph computes.
-    #[error("the outputs are not those of the graph")]
-    OutputMismatch,
-    /// The results of the contractions are not those of the claimed weights.
-    #[error("the results of the contractions do not follow from the weights")]
-    ContractionMismatch,
-    /// The claimed weights are not the committed ones, in the clear mode.
-    #[error("the opening of the weights is not valid: {0}")]
-    Opening(String),
     /// Inputs of another number, size or range than the graph's.
     #[error("input {0} is missing, or has another size or range than the graph says")]
     Input(usize),
@@ -46,10 +26,10 @@ pub enum Rejection {
     /// A claim on weights, parameters or private inputs is missing, or is about nothing that is committed to.
     #[error("the opening of the weights is not valid: {0}")]
     WeightOpening(String),
-    /// The relation proof is not one of the recorded equations, in the private mode.
+    /// The relation proof is not one of the recorded equations.
     #[error("{0}")]
     Relation(#[from] relation::Refused),
-    /// A proof of the private mode comes with more links than a chain has.
+    /// A proof comes with more links than a chain has.
     #[error("the proof comes with {0} links, more than a chain has")]
     LinkCount(usize),
     /// A link leads to a commitment of no kind that its parent leads to.
@@ -71,7 +51,7 @@ pub enum Rejection {
     /// A link's two commitments do not hold the same weights.
     #[error("a link is not valid: {0}")]
     Link(hiding::Rejected),
-    /// An equation or a claim does not hold for what is committed to, in the private mode.
+    /// An equation or a claim does not hold for what is committed to.
     #[error("the hiding opening is not valid: {0}")]
     Hidden(#[from] hiding::Rejected),
 }
@@ -82,11 +62,8 @@ impl Rejection {
         match self {
             Self::Malformed(_) => "PROOF_MALFORMED",
             Self::Version(_) => "PROOF_VERSION",
-            Self::ContractionOutputRange { .. } => "ACCUMULATOR_RANGE",
-            Self::Execution(_) => "EXECUTION",
-            Self::OutputMismatch | Self::Output(_) => "OUTPUT_MISMATCH",
-            Self::ContractionMismatch => "CONTRACTION_MISMATCH",
-            Self::Opening(_) | Self::Hidden(_) => "OPENING_INVALID",
+            Self::Output(_) => "OUTPUT_MISMATCH",
+            Self::Hidden(_) => "OPENING_INVALID",
             Self::Input(_) => "INPUT_MISMATCH",
             Self::Lookups(_) => "LOOKUP_MISMATCH",
             Self::Reduction(_) => "REDUCTION_MISMATCH",

@@ -106,12 +106,6 @@ class ProofInfo(Wire):
     system_version: str = Field(examples=["23.0.5"])
     setup: str = Field(examples=["ceremony"])
     input_visibility: str = Field(examples=["public"])
-    mode: str | None = Field(
-        None,
-        description="What a proof shows of the run between input and output, where the proof "
-        "system has modes: private shows none of it, nor of the weights.",
-        examples=["private"],
-    )
     private_inputs: bool | None = Field(
         None,
         description="Whether a proof can be about a private input; null where that is not known.",

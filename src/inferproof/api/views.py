@@ -80,7 +80,6 @@ def proof_info(view: ModelView) -> s.ProofInfo:
         system_version=view.proof_system_version,
         setup=view.setup.value,
         input_visibility=view.visibility.value,
-        mode=view.mode,
         private_inputs=view.private_inputs,
         assurance=view.assurance.value,
         proven=view.proven,

@@ -47,7 +47,6 @@ def compile_card(
     system: ProofSystem,
     report: Progress = no_progress,
     srs: SrsSource | None = None,
-    mode: str | None = None,
     ranges: Ranges | None = None,
     *,
     bits: int | None = None,
@@ -60,7 +59,7 @@ def compile_card(
     Raises: as `card_request` and ProofSystem.compile.
     """
     request = card_request(card, out, ranges, choice)
-    request = replace(request, srs=srs, mode=mode, bits=bits, margin=margin, salts=salts)
+    request = replace(request, srs=srs, bits=bits, margin=margin, salts=salts)
     return system.compile(request, report)
 
 

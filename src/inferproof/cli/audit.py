@@ -34,7 +34,7 @@ from inferproof.protocol.opening import (
     decode_opening,
 )
 from inferproof.protocol.opening import encode_opening as encoded
-from inferproof.protocol.proof_mode import PRIVATE, SYSTEM, mode_in
+from inferproof.protocol.proof_mode import SYSTEM, is_hiding
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.audit import AuditReport
 from inferproof.proving.audit import audit as compile_again
@@ -79,8 +79,8 @@ def open_model(
         list[Part] | None,
         typer.Option(
             "--part",
-            help="Open this part only: graph, weights, or the key of a model of mode private. May "
-            "be repeated; all without it.",
+            help="Open this part only: graph, weights, or the key of a model of sumcheck. May be "
+            "repeated; all without it.",
         ),
     ] = None,
     gateway: Annotated[
@@ -185,7 +185,7 @@ def audit(
 
 def _keeps_a_secret(bundle: VerifierBundle) -> bool:
     """Whether the verifying key has randomness of its own."""
-    return bundle.parts.proof_system == SYSTEM and mode_in(bundle.verifying_key) == PRIVATE
+    return bundle.parts.proof_system == SYSTEM and is_hiding(bundle.verifying_key)
 
 
 def opened_key(

@@ -21,7 +21,6 @@ from inferproof.cli.console import (
 )
 from inferproof.cli.files import check_writable, read_file, read_key, write_file
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.cli.verify import MinimumMode
 from inferproof.client import Answer, Client, Limits, MadeTransfer, Offer
 from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
 from inferproof.protocol.encoding import is_json_shallow, keccak256
@@ -60,7 +59,7 @@ KeyFile = Annotated[
 VisibilityOption = Annotated[
     AskedVisibility,
     typer.Option(
-        help="Of the input: public, or private (models of mode private): then "
+        help="Of the input: public, or private (models of sumcheck): then "
         "neither proof nor receipt shows it, and only you can open what they hold of it."
     ),
 ]
@@ -145,7 +144,6 @@ def call(
     minimum_assurance: Annotated[
         Assurance, typer.Option(help="The least assurance to accept.")
     ] = Assurance.ZK_INTEGRITY,
-    minimum_mode: MinimumMode = None,
     transfer: Annotated[
         str | None,
         typer.Option(
@@ -187,7 +185,7 @@ def call(
                 url,
                 key=read_key(key_file),
                 limits=limits,
-                policy=Policy(minimum_assurance=minimum_assurance, minimum_mode=minimum_mode),
+                policy=Policy(minimum_assurance=minimum_assurance),
                 state=state,
                 dry_run=dry_run,
             ) as client,
@@ -270,8 +268,8 @@ def _json_or_text(text: str) -> Any:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """What an offer says, for people and programs. Units stand in the names. Mode, assurance and
-    whether inputs can be private are told and not signed; a receipt shows them."""
+    """What an offer says, for people and programs. Units stand in the names. Assurance and whether
+    inputs can be private are told and not signed; a receipt shows them."""
     price = offer.quote.price
     return {
         "model": offer.quote.model_id,
@@ -281,7 +279,6 @@ def offer_json(offer: Offer) -> dict[str, Any]:
         "network": price.asset.network.caip2,
         "payee": offer.quote.payee.hex,
         "proof_system": offer.quote.proof_system,
-        "mode": offer.proof.mode,
         "assurance": None if offer.proof.assurance is None else offer.proof.assurance.value,
         "private_inputs": offer.proof.private_inputs,
         "prove_ms": offer.quote.prove_ms,
@@ -308,7 +305,7 @@ def _listed(answer: dict[str, Any]) -> Table:
                 item["input"]["type"],
                 item["output"]["type"],
                 item["price"]["text"],
-                " ".join(filter(None, (item["proof"]["system"], item["proof"].get("mode")))),
+                item["proof"]["system"],
                 item["proof"]["assurance"],
                 _YES_NO.get(item["proof"].get("private_inputs"), ""),
             )

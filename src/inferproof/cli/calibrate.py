@@ -30,9 +30,9 @@ def calibrate(
 ) -> None:
     """Measure what proving costs on this machine, for estimates and quotes.
 
-    Graphs of several sizes are proven by sumcheck in each of its modes, in some seconds. Models
-    of ezkl keep what was measured when they were compiled. A gateway tells the new costs of
-    models that are approved or published from then on.
+    Graphs of several sizes are proven by sumcheck, in some seconds. Models of ezkl keep what was
+    measured when they were compiled. A gateway tells the new costs of models that are approved or
+    published from then on.
     """
     with failures(as_json=as_json):
         path = data_dir / FILE
@@ -67,11 +67,9 @@ def _models(data_dir: Path) -> list[dict[str, Any]]:
 
 
 def _estimated(costs: Costs) -> Iterator[tuple[Point, tuple[float, float]]]:
-    """Each point with what the law of its mode says of its size, in seconds."""
+    """Each point with what the law says of its size, in seconds."""
     for point in costs.points:
-        law = costs.of_mode(point.mode)
-        assert law is not None  # noqa: S101  (it has this point)
-        yield point, law.seconds(point.size)
+        yield point, costs.seconds(point.size)
 
 
 def _json(path: Path, costs: Costs, models: list[dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +77,6 @@ def _json(path: Path, costs: Costs, models: list[dict[str, Any]]) -> dict[str, A
     for point, (prove_s, verify_s) in _estimated(costs):
         points.append(
             {
-                "mode": point.mode,
                 **asdict(point.size),
                 "prove_s": point.prove_us / 1e6,
                 "verify_s": point.verify_us / 1e6,
@@ -104,12 +101,11 @@ def _show(path: Path, costs: Costs, models: list[dict[str, Any]]) -> None:
         f"{plain(machine.cpu)}, {machine.cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, "
         f"build {plain(machine.build)}"
     )
-    head = ("mode", "weights", "products", "other steps", "prove", "estimated", "verify")
+    head = ("weights", "products", "other steps", "prove", "estimated", "verify")
     sizes = Table(*head, box=None)
     for point, told in _estimated(costs):
         size = point.size
         sizes.add_row(
-            point.mode,
             *(f"{number:,}" for number in (size.weights, size.products, size.steps)),
             *(_ms(seconds) for seconds in (point.prove_us / 1e6, told[0], point.verify_us / 1e6)),
         )

@@ -118,8 +118,8 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
 
 
 def _shown(bought: list[Bought]) -> dict[str, list[str]]:
-    """What each proof showed, by its receipt and by what its mode shows of a run, and the calls of
-    which that is so."""
+    """What each proof showed, by its receipt and what its proof system shows of a run, and the
+    calls of which that is so."""
     shown: dict[str, list[str]] = {}
     for item in bought:
         receipt = item.answer.receipt_file.receipt

@@ -1,28 +1,19 @@
 """What proofs of a compiled model prove and show, in the words of its proof system."""
 
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import Description, ModeReporter
+from inferproof.proving.base import Description
 from inferproof.proving.registry import get_system, known_systems
 
 
-def mode_of(bundle: VerifierBundle) -> str | None:
-    """The mode that the model was compiled for; None where its proof system has no modes."""
-    if bundle.parts.proof_system not in known_systems():
-        return None
-    system = get_system(bundle.parts.proof_system)
-    return system.mode(bundle) if isinstance(system, ModeReporter) else None
-
-
-def description_of(bundle: VerifierBundle, mode: str | None) -> Description | None:
+def description_of(bundle: VerifierBundle) -> Description | None:
     """What proofs of the model prove and what they do not; None for systems that are not ours."""
     if bundle.parts.proof_system not in known_systems():
         return None
-    system = get_system(bundle.parts.proof_system)
-    return system.describe(mode) if isinstance(system, ModeReporter) else system.describe()
+    return get_system(bundle.parts.proof_system).describe()
 
 
 def shown_by_proofs(bundle: VerifierBundle) -> str:
     """What a proof of the model shows of a run and what not, in one line; empty for systems that
     are not ours."""
-    described = description_of(bundle, mode_of(bundle))
+    described = description_of(bundle)
     return described.shows if described else ""

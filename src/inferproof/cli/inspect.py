@@ -11,12 +11,11 @@ from inferproof.app import key_budgets
 from inferproof.app.key_budgets import KeyBudget
 from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
-from inferproof.cli.described import description_of, mode_of
+from inferproof.cli.described import description_of
 from inferproof.cli.openings import figures_json, show_budget
 from inferproof.cli.verify import SHOWN_RANGES, labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
-from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import PrivacyReporter
 from inferproof.proving.registry import get_system
@@ -43,7 +42,7 @@ def inspect(
         typer.Option(
             "--privacy",
             help="Itemise what the key shows and hides, and what the model commitment tells "
-            "(mode private).",
+            "(sumcheck).",
         ),
     ] = False,
     as_json: JsonFlag = False,
@@ -52,21 +51,20 @@ def inspect(
     --privacy what its key shows."""
     with failures(as_json=as_json):
         bundle = read_bundle(compiled)
-        mode = mode_of(bundle)
         report = security_of(bundle) if security else None
         shown = privacy_of(bundle) if privacy else None
         plainly = not (report or shown)
-        openings = _openings(compiled, mode) if plainly else None
+        openings = _openings(compiled) if plainly else None
     if as_json:
         itemised = {**(_security_json(report) if report else {}), **(shown or {})}
-        print_json(itemised or _bundle_json(bundle, mode, openings))
+        print_json(itemised or _bundle_json(bundle, openings))
         return
     if report:
         _show_security(bundle, report)
     if shown:
         _show_privacy(shown)
     if plainly:
-        _show(bundle, mode)
+        _show(bundle)
         if openings is not None:
             show_budget(openings)
 
@@ -83,15 +81,14 @@ def security_of(bundle: VerifierBundle) -> SecurityReport:
 def privacy_of(bundle: VerifierBundle) -> dict[str, Any]:
     """What the model's key shows and hides. Raises: NotFound PRIVACY_NOT_ITEMISED."""
     system = get_system(bundle.parts.proof_system)
-    shown = system.privacy(bundle) if isinstance(system, PrivacyReporter) else None
-    if shown is None:
+    if not isinstance(system, PrivacyReporter):
         raise NotFound(Reason.PRIVACY_NOT_ITEMISED)
-    return dict(shown)
+    return dict(system.privacy(bundle))
 
 
-def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:
+def _openings(compiled: Path) -> KeyBudget | None:
     """What this user's records say of the key's openings, where the folder has what opens it."""
-    if mode != PRIVATE or not has_key(compiled):
+    if not has_key(compiled):
         return None
     return asyncio.run(key_budgets.show(LocalOpeningBudgets(), compiled))
 
@@ -100,7 +97,6 @@ def _security_json(report: SecurityReport) -> dict[str, Any]:
     return {
         "provable_bits": report.provable_bits,
         "profile": report.profile,
-        "mode": report.mode,
         "shows_ranges": report.shows_ranges,
         "terms": [{"name": name, "bits": bits} for name, bits in report.terms],
     }
@@ -109,7 +105,7 @@ def _security_json(report: SecurityReport) -> dict[str, Any]:
 def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
     out.print(f"[bold]model[/]          {bundle.commitment.hex}")
     out.print(
-        f"[bold]proof system[/]   {plain(bundle.parts.proof_system)}, mode {plain(report.mode)}, "
+        f"[bold]proof system[/]   {plain(bundle.parts.proof_system)}, "
         f"profile {plain(report.profile)}"
     )
     out.print(f"[bold]provable bits[/]  {report.provable_bits:.2f}, all terms together")
@@ -137,15 +133,12 @@ def _show_privacy(shown: dict[str, Any]) -> None:
     print_table(table)
 
 
-def _bundle_json(
-    bundle: VerifierBundle, mode: str | None, openings: KeyBudget | None
-) -> dict[str, Any]:
-    parts, described = bundle.parts, description_of(bundle, mode)
+def _bundle_json(bundle: VerifierBundle, openings: KeyBudget | None) -> dict[str, Any]:
+    parts, described = bundle.parts, description_of(bundle)
     return {
         "model_commitment": bundle.commitment.hex,
         "system": parts.proof_system,
         "version": parts.proof_system_version,
-        "mode": mode,
         "assurance": assurance_of(bundle).value,
         "proven": described.proven if described else None,
         "not_proven": described.not_proven if described else None,
@@ -159,12 +152,11 @@ def _bundle_json(
     }
 
 
-def _show(bundle: VerifierBundle, mode: str | None) -> None:
-    parts, described = bundle.parts, description_of(bundle, mode)
+def _show(bundle: VerifierBundle) -> None:
+    parts, described = bundle.parts, description_of(bundle)
     rows = {
         "model": bundle.commitment.hex,
         "proof system": f"{parts.proof_system} {parts.proof_system_version}",
-        **({"mode": mode} if mode else {}),
         "assurance": assurance_of(bundle).value,
         **({"not proven": described.not_proven} if described else {}),
         "input": parts.visibility.value,

@@ -51,16 +51,6 @@ from inferproof.proving.selection import compiler_of
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.proof import AskedVisibility, Visibility
 
-Mode = Annotated[
-    str | None,
-    typer.Option(
-        help="What a proof shows of the run between input and output (sumcheck): private, the "
-        "default, nothing: what is computed and the weights are under one-time pads, how often its "
-        "key is opened is counted, and receipts say zk-private where there is evidence for the "
-        "build's own sources; clear shows the results of layers with weights, for models that the "
-        "mode private refuses or takes long for."
-    ),
-]
 Bits = Annotated[
     int | None,
     typer.Option(
@@ -115,9 +105,8 @@ def compile_model(
     ] = 0.05,
     profile: Annotated[
         str,
-        typer.Option(help="Soundness and size (sumcheck): default, conservative or small."),
+        typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
     ] = "default",
-    mode: Mode = None,
     bits: Bits = None,
     margin: Margin = None,
     srs: Annotated[
@@ -153,7 +142,6 @@ def compile_model(
                 srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
                 max_error=max_error,
                 profile=profile,
-                mode=mode,
                 axes=choice.axes,
                 bits=bits,
                 margin=margin,
@@ -194,7 +182,7 @@ def prove(
     visibility: Annotated[
         AskedVisibility,
         typer.Option(
-            help="Of the input: public, or private (sumcheck, mode private): then "
+            help="Of the input: public, or private (sumcheck): then "
             "the proof holds a commitment to it, which whoever has the opening compares."
         ),
     ] = AskedVisibility.PUBLIC,

@@ -1,4 +1,4 @@
-"""`inferproof provider rotate` and `openings`: how often the key of a model of mode private may
+"""`inferproof provider rotate` and `openings`: how often the key of a model may
 still be opened, here or by the gateway, and a new key of the same weights."""
 
 import asyncio
@@ -42,7 +42,7 @@ def add_to(group: typer.Typer) -> None:
     """Adds the commands."""
     group.command("rotate")(rotate)
     openings = typer.Typer(
-        help="The openings of a model's key, which are counted (mode private).",
+        help="The openings of a model's key, which are counted (sumcheck).",
         no_args_is_help=True,
     )
     openings.command("show")(show)

@@ -15,7 +15,7 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, p
 from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.cli.offline import Bits, Margin, Mode, show_notes
+from inferproof.cli.offline import Bits, Margin, show_notes
 from inferproof.cli.parts import need
 from inferproof.cli.samples import RangeOption
 from inferproof.cli.verify import warn_of_setup
@@ -54,7 +54,6 @@ def compile_model(
     srs_sha256: Annotated[
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
     ] = None,
-    mode: Mode = None,
     bits: Bits = None,
     margin: Margin = None,
     ranges: RangeOption = None,
@@ -77,7 +76,7 @@ def compile_model(
                 progress(f"compiling {variant.choice.name}".rstrip()) as report,
             ):
                 done = compile_card(
-                    *(described, place, system, report, source, mode, declared),
+                    *(described, place, system, report, source, declared),
                     bits=bits,
                     margin=margin,
                     choice=variant.choice,

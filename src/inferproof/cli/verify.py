@@ -20,7 +20,7 @@ from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor, TensorSpec
-from inferproof.verify.policy import MODES, PROFILES, Policy
+from inferproof.verify.policy import PROFILES, Policy
 from inferproof.verify.proof import VerifiedProof, check_own_input, security_of, verify_proof
 
 
@@ -36,15 +36,6 @@ def _known(names: Mapping[str, int]) -> Callable[[str | None], str | None]:
         return value
 
     return check
-
-
-MinimumMode = Annotated[
-    str | None,
-    typer.Option(
-        help="The least that proofs must hide of a run: clear or private.",
-        callback=_known(MODES),
-    ),
-]
 
 
 def verify(
@@ -96,11 +87,10 @@ def verify(
         list[str] | None,
         typer.Option(help="Digest of an SRS to trust; any other is refused. May be repeated."),
     ] = None,
-    minimum_mode: MinimumMode = None,
     minimum_profile: Annotated[
         str | None,
         typer.Option(
-            help="What soundness must rest on at least: default, small (the same) or conservative.",
+            help="What soundness must rest on at least: default or conservative.",
             callback=_known(PROFILES),
         ),
     ] = None,
@@ -138,7 +128,6 @@ def verify(
             minimum_assurance=minimum_assurance,
             require_ceremony=require_ceremony,
             ceremonies=frozenset(map(Digest.from_hex, ceremony or [])),
-            minimum_mode=minimum_mode,
             minimum_profile=minimum_profile,
             minimum_bits=minimum_bits,
         )
@@ -278,7 +267,7 @@ SHOWN_RANGES = "the key shows that its weights are int8 and its parameters in de
 
 
 def print_security(report: SecurityReport | None) -> None:
-    """Prints mode, profile and provable bits of a proof, or that nobody has counted them."""
+    """Prints profile and provable bits of a proof, or that nobody has counted them."""
     known = "unknown: this proof system reports none" if report is None else report.summary
     out.print(f"[bold]security[/]  {plain(known)}")
     if report is not None and report.shows_ranges:
@@ -291,7 +280,6 @@ def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
         return None
     bits = report.provable_bits
     return {
-        "mode": report.mode,
         "profile": report.profile,
         "provable_bits": bits,
         "shows_ranges": report.shows_ranges,

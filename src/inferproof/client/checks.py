@@ -42,7 +42,6 @@ def check_offer(offer: Offer, policy: Policy, tools: Tools | None) -> None:
         key=list(Assurance).index,
     )
     policy.check_model(quote.model_commitment, level)
-    policy.check_mode(offer.proof.mode)
     tools.checker(quote.proof_system)
 
 

@@ -6,8 +6,7 @@ again and compares: a receipt cannot say more than its proof. Source: specs/rece
 
 from dataclasses import dataclass, replace
 
-from inferproof.protocol import proof_mode
-from inferproof.protocol.proof_mode import assurance_in, mode_in
+from inferproof.protocol.proof_mode import SYSTEM, assurance_of_hiding, is_hiding
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
@@ -46,30 +45,25 @@ def proven_sentence(assurance: Assurance, parts: ModelParts, *, private_input: b
     )
 
 
-def mode_of_model(bundle: VerifierBundle) -> str | None:
-    """The mode that the model's proofs are of; None where its proof system has none."""
-    if bundle.parts.proof_system != proof_mode.SYSTEM:
-        return None
-    return mode_in(bundle.verifying_key)
-
-
 def assurance_of(bundle: VerifierBundle, *, private_input: bool = False) -> Assurance:
     """The assurance that a verified proof of this model gives, about a private input or not.
 
-    A system that is not known to prove the execution gives commitment, whatever its name says. One
-    mode hides the weights, which the verifying key names (`proof_mode`).
+    A system that is not known to prove the execution gives commitment, whatever its name says. Keys
+    of `sumcheck` hide the weights (`proof_mode`).
     """
     system = bundle.parts.proof_system
     if system not in PROVES_EXECUTION:
         return Assurance.COMMITMENT
-    return assurance_in(mode_of_model(bundle), private_input=private_input)
+    if system == SYSTEM and is_hiding(bundle.verifying_key):
+        return assurance_of_hiding(private_input=private_input)
+    return Assurance.ZK_INTEGRITY
 
 
 def strongest_assurance(proof_system: str) -> Assurance:
     """The most that any model of this system gives."""
     if proof_system not in PROVES_EXECUTION:
         return Assurance.COMMITMENT
-    return assurance_in(proof_mode.PRIVATE if proof_system == proof_mode.SYSTEM else None)
+    return assurance_of_hiding() if proof_system == SYSTEM else Assurance.ZK_INTEGRITY
 
 
 def may_claim(claimed: Assurance, proven: Assurance) -> bool:

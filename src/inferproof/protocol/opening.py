@@ -49,7 +49,7 @@ class PartOpening:
 
 @dataclass(frozen=True, slots=True)
 class KeyOpening:
-    """What the commitment under a verifying key of mode private is made again from, with the
+    """What the commitment under a verifying key is made again from, with the
     weights: the secret of the one that is opened now, and the links of rotations that lead to it.
 
     Soundness of hiding: with the secret the weights follow from enough proofs of the key.

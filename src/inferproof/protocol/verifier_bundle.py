@@ -14,7 +14,7 @@ from inferproof.protocol.encoding import Json, canonical_json, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.labels import MAX_LABEL, MAX_LABELS, fits
 from inferproof.protocol.proof_file import read_shape
-from inferproof.protocol.proof_mode import PRIVATE, SYSTEM, mode_in
+from inferproof.protocol.proof_mode import SYSTEM, is_hiding
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
@@ -176,7 +176,7 @@ def _read_spec(fields: Fields) -> TensorSpec:
 
 def _shows_ranges(bundle: VerifierBundle) -> bool:
     """Whether the key is one that shows ranges."""
-    return bundle.parts.proof_system == SYSTEM and mode_in(bundle.verifying_key) == PRIVATE
+    return bundle.parts.proof_system == SYSTEM and is_hiding(bundle.verifying_key)
 
 
 def _read_ranges(fields: Fields) -> bytes:

@@ -18,7 +18,6 @@ from inferproof.proving.base import (
     Compared,
     CompileRequest,
     KeyAuditor,
-    ModeReporter,
     Progress,
     ProofSystem,
     no_progress,
@@ -74,9 +73,6 @@ def audit(
     check_opening(opening, bundle)
     check_version(bundle, system.version)
     request = compiled_alike(request, opening)
-    if request.mode is None and isinstance(system, ModeReporter):
-        # The default of the release that compiled it need not be that of this one.
-        request = replace(request, mode=system.mode(bundle))
     progress("reading the model", 0.0)
     model = request.loaded()
     opened = (

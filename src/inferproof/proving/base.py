@@ -91,10 +91,9 @@ class CompileRequest:
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
     float output; `preprocessing` is canonical and only enters the commitment. `profile` names
-    what the soundness rests on, and `mode` what of the run a proof shows, for systems that have a
-    choice; None is the system's default mode, which is private for sumcheck. `bits` and `margin`
-    are how finely values are quantised, and how many times as far as on the calibration data an
-    input may go before it is cut, for systems that can be told; None is what the system finds.
+    what the soundness rests on, for systems that have a choice. `bits` and `margin` are how finely
+    values are quantised, and how many times as far as on the calibration data an input may go
+    before it is cut, for systems that can be told; None is what the system finds.
     `explain` asks for the report's `layers`. `axes` are sizes for what the model leaves open.
     `salts` hide graph and weights in the commitment; None draws new ones, so that compiling again
     gives another one.
@@ -108,7 +107,6 @@ class CompileRequest:
     srs: SrsSource | None = None
     max_error: float = 0.05
     profile: str = "default"
-    mode: str | None = None
     axes: Axes = field(default_factory=Axes)
     bits: int | None = None
     margin: float | None = None
@@ -405,25 +403,12 @@ class PrivateExecutor(InputCommitter, Protocol):
 
 
 @runtime_checkable
-class ModeReporter(Protocol):
-    """A proof system that has several modes."""
-
-    def mode(self, bundle: VerifierBundle) -> str:
-        """The mode that the model was compiled for. Raises: ArtifactRejected."""
-        ...
-
-    def describe(self, mode: str | None = None) -> Description:
-        """What a proof of this mode proves, or of the default one."""
-        ...
-
-
-@runtime_checkable
 class PrivacyReporter(Protocol):
     """A proof system that says what a model's key shows, where its proofs show nothing else."""
 
-    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
-        """What is public of the model, and how much is not; None for models whose proofs show more
-        than their key. Raises: ArtifactRejected; MissingPart."""
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json]:
+        """What is public of the model, and how much is not. Raises: ArtifactRejected;
+        MissingPart."""
         ...
 
 

@@ -1,19 +1,17 @@
 """What proving costs on one machine: measured points in a file, and the law through them.
 
-    costs.json = document "inferproof/costs/1" {
+    costs.json = document "inferproof/costs/2" {
         system, version, measured_at,
         machine: { cpu, cores, memory_bytes, system, build },
-        points:  [ { mode?, weights, products, steps, prove_us, verify_us }, … ] }
+        points:  [ { weights, products, steps, prove_us, verify_us }, … ] }
 
-A point without a mode is of mode clear, as in files that were written before there were
-others; those of a mode that has ended are read over.
 Only what was measured is kept; the law is fitted when the file is read.
 """
 
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -27,10 +25,9 @@ from inferproof.protocol.fields import Fields
 
 FILE = "costs.json"
 """Its name in the data folder."""
-FORMAT = "inferproof/costs/1"
+FORMAT = "inferproof/costs/2"
 MAX_BYTES = 2**20
 MAX_POINTS = 1024
-DEFAULT_MODE = "clear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measured size in one mode of the proof system. Units: microseconds, medians."""
+    """One measured size. Units: microseconds, medians."""
 
     size: Size
     prove_us: int
     verify_us: int
-    mode: str = DEFAULT_MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,8 @@ class Costs:
     machine: Machine
     points: tuple[Point, ...]
 
-    def of_mode(self, mode: str) -> "Costs | None":
-        """What proofs in one mode cost; None where none were measured."""
-        points = tuple(point for point in self.points if point.mode == mode)
-        return replace(self, points=points) if points else None
-
     def seconds(self, size: Size) -> tuple[float, float]:
-        """What a proof of this size takes to make and to verify, by the law through the points,
-        which are of one mode.
-        """
+        """What a proof of this size takes to make and to verify, by the law through the points."""
         sizes = [point.size for point in self.points]
         prove = fit(sizes, [point.prove_us for point in self.points])
         verify = fit(sizes, [point.verify_us for point in self.points])
@@ -143,7 +132,6 @@ def encode_costs(costs: Costs) -> bytes:
     machine = costs.machine
     points: list[Json] = [
         {
-            "mode": point.mode,
             "weights": point.size.weights,
             "products": point.size.products,
             "steps": point.size.steps,
@@ -197,10 +185,9 @@ def _costs(fields: Fields) -> Costs:
 
 
 def _point(fields: Fields) -> Point:
-    mode = fields.text("mode", most=64) if fields.has("mode") else DEFAULT_MODE
     size = Size(*(fields.integer(name, least=1) for name in ("weights", "products", "steps")))
     times = (fields.integer("prove_us", least=1), fields.integer("verify_us", least=1))
-    point = Point(size, *times, mode)
+    point = Point(size, *times)
     fields.end()
     return point
 
@@ -218,7 +205,13 @@ def read_costs(path: Path, system: str, version: str) -> Costs | None:
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise ArtifactRejected(Reason.FILE_UNREADABLE, path=path, why=why) from None
-    costs = decode_costs(data)
+    try:
+        costs = decode_costs(data)
+    except ArtifactRejected as error:
+        if error.reason is not Reason.DOCUMENT_FORMAT:
+            raise
+        got = error.facts["got"]
+        raise ArtifactRejected(Reason.COSTS_OTHER, path=path, got=got, expected=FORMAT) from None
     got, expected = f"{costs.system} {costs.version}", f"{system} {version}"
     if got != expected:
         raise ArtifactRejected(Reason.COSTS_OTHER, path=path, got=got, expected=expected)

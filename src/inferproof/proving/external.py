@@ -39,7 +39,6 @@ from inferproof.proving.inputs import (
     check_calibration,
     check_found_precision,
     check_inputs,
-    check_mode,
     write_arrays,
 )
 from inferproof.proving.opening import Hidden
@@ -93,10 +92,9 @@ class ExternalSystem:
         return self._about
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN,
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
         OPTION_UNUSED.
         """
-        check_mode(self.name, request.mode)
         check_found_precision(self.name, request)
         began = time.perf_counter()
         model = request.loaded()

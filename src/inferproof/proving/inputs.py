@@ -101,13 +101,3 @@ def check_found_precision(system: str, request: CompileRequest) -> None:
     for option in ("bits", "margin"):
         if getattr(request, option) is not None:
             raise ModelRejected(Reason.OPTION_UNUSED, system=system, option=option)
-
-
-def check_mode(system: str, mode: str | None, known: tuple[str, ...] = ()) -> None:
-    """Returns when the proof system has this mode, or none is asked for.
-
-    Raises: ModelRejected MODE_UNKNOWN.
-    """
-    if mode is not None and mode not in known:
-        told = ", ".join(known) or "none"
-        raise ModelRejected(Reason.MODE_UNKNOWN, system=system, name=mode, known=told)

@@ -129,7 +129,7 @@ class IsolatedChecker:
             args = {"system": self._system, "folder": name, "private_input": private_input}
             told = self._worker.run(_SECURITY, args)
         terms = tuple((str(term), float(bits)) for term, bits in told["terms"])
-        return SecurityReport(told["provable_bits"], told["profile"], told["mode"], terms)
+        return SecurityReport(told["provable_bits"], told["profile"], terms)
 
 
 class IsolatedCheckers:

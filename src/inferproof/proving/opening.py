@@ -93,7 +93,6 @@ def options_of(request: CompileRequest) -> dict[str, Json]:
         "bits": request.bits,
         "margin": None if request.margin is None else repr(float(request.margin)),
         "max_error": repr(float(request.max_error)),
-        "mode": request.mode,
         "profile": request.profile,
     }
 
@@ -111,14 +110,15 @@ def compiled_alike(request: CompileRequest, opening: ModelOpening) -> CompileReq
 
 
 def _read_options(opening: ModelOpening) -> dict[str, Any]:
-    fields = Fields(opening.options, f"{FORMAT}.options")
+    # Those of before 2026-11-26 name a mode too; other ones than this have ended.
+    told = {name: value for name, value in opening.options.items() if name != "mode"}
+    fields = Fields(told, f"{FORMAT}.options")
     try:
         options = {
             "axes": fields.nested("axes", _read_axes),
             "bits": fields.optional("bits", lambda name: fields.integer(name, most=64)),
             "margin": fields.optional("margin", lambda name: _number(fields, name)),
             "max_error": _number(fields, "max_error"),
-            "mode": fields.optional("mode", lambda name: fields.text(name, most=64)),
             "profile": fields.text("profile", most=64),
         }
         fields.end()

@@ -1,4 +1,4 @@
-"""Runs a graph on lists of integers, results of weighted contractions being given.
+"""Runs nodes of a graph that read no weights, on lists of integers.
 
 Source: specs/quantisation.md. Tensors are flat, row-major.
 """
@@ -13,33 +13,6 @@ from inferproof.second_verifier.graph import Graph, Node
 from inferproof.second_verifier.reader import Rejected
 
 Values = list[int]
-
-
-def replay(
-    graph: Graph, inputs: Sequence[Sequence[int]], contractions: Sequence[Values]
-) -> list[Values]:
-    """All tensors. Raises: Rejected EXECUTION."""
-    if len(inputs) != len(graph.inputs):
-        raise Rejected("EXECUTION", "the number of inputs")
-    tensors: list[Values] = []
-    for declared, values in zip(graph.inputs, inputs, strict=True):
-        if len(values) != declared.size:
-            raise Rejected("EXECUTION", "the size of an input")
-        if not all(declared.lo <= value <= declared.hi for value in values):
-            raise Rejected("EXECUTION", "an input is out of range")
-        tensors.append(list(values))
-    given = iter(contractions)
-    for node in graph.nodes:
-        if node.op in (g.LINEAR, g.CONV):
-            result = next(given)
-        else:
-            shapes = [graph.tensor(number).shape for number in node.operands]
-            work = _Work(graph, node, shapes)
-            result = work.compute(*(tensors[number] for number in node.operands))
-        if not all(node.out.lo <= value <= node.out.hi for value in result):
-            raise Rejected("EXECUTION", "a result leaves its node's range")
-        tensors.append(result)
-    return tensors
 
 
 def execute_some(

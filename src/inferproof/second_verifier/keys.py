@@ -1,10 +1,7 @@
-"""What the keys and proofs of all modes have in common.
-
-Source: specs/sumcheck-proof.md, sections 2 and 3.
-"""
+"""What keys and proofs begin with. Source: specs/sumcheck-proof.md, section 2."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from inferproof.second_verifier import graph as g
@@ -15,42 +12,38 @@ from inferproof.second_verifier.transcript import Transcript
 
 Tensors = Sequence[Sequence[int]]
 Proof = TypeVar("Proof")
-_ENDED = 2
-"""The byte of the mode that has ended."""
+PROFILES = {1: "default", 2: "conservative", 4: "evm"}
+_KIND = 3
+_ENDED = (1, 2)
+"""The bytes of modes that have ended."""
 
 
 class Key(ABC, Generic[Proof]):
     """Root, pin and graph of a verifying key. Raises: Rejected KEY_…"""
 
     protocol: ClassVar[bytes]
-    mode: ClassVar[int]
-    profiles: ClassVar[Container[int]]
-    hides_parameters: ClassVar[bool] = False
-    """Whether keys of the mode commit to parameters."""
 
     def __init__(self, data: bytes) -> None:
         self._source = source = Reader(data, "KEY_MALFORMED")
         magic, version = source.take(8), source.unsigned(4)
-        mode, self.profile = source.unsigned(1), source.unsigned(1)
+        kind, self.profile = source.unsigned(1), source.unsigned(1)
         if magic != b"INFSUMVK":
             raise source.reject("other first bytes")
-        if version == 1 and mode == _ENDED:
-            raise Rejected("KEY_MODE_ENDED", "its weights follow from a few of its proofs")
-        if version != 1 or mode != self.mode or self.profile not in self.profiles:
-            raise Rejected("KEY_VERSION", "version, mode or profile")
+        if version == 1 and kind in _ENDED:
+            raise Rejected("KEY_MODE_ENDED", "its weights follow from its proofs")
+        if version != 1 or kind != _KIND or self.profile not in PROFILES:
+            raise Rejected("KEY_VERSION", "version or profile")
         self.root = source.take(32)
         self._read_own(source)
         head = source.since(0)
         self.pin = source.elements(source.unsigned(4))
         graph = source.rest()
         self.graph = g.decode(graph)
-        if self.graph.parameters and not self.hides_parameters:
-            raise Rejected("KEY_UNSUPPORTED", "the mode commits to no parameters")
         self.digest = blake3(data)
         self._bare = blake3(head + graph)
 
     def _read_own(self, source: Reader) -> None:
-        """Reads what keys of a mode have between root and pin."""
+        """Reads what stands between root and pin."""
 
     def transcript(self) -> Transcript:
         """An empty transcript, as proofs under the key have it."""
@@ -66,7 +59,7 @@ class Key(ABC, Generic[Proof]):
         return transcript.point(variables if values else 0)
 
     def read(self, data: bytes) -> Proof:
-        """The proof of these bytes. Raises: Rejected PROOF_…, ACCUMULATOR_RANGE."""
+        """The proof of these bytes. Raises: Rejected PROOF_…"""
         return self._read(Reader(data, "PROOF_MALFORMED"))
 
     def fields(self, data: bytes) -> list[tuple[str, range]]:

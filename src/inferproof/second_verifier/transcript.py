@@ -1,6 +1,6 @@
 """The sponge: what is observed, what is drawn. Source: specs/transcript.md."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from inferproof.second_verifier.blake3 import blake3
 from inferproof.second_verifier.field import (
@@ -10,53 +10,11 @@ from inferproof.second_verifier.field import (
     canonical,
     canonical_elements,
     internal,
-    internal_elements,
     spread,
 )
 from inferproof.second_verifier.keccak import keccak256
 
 LABEL = b"inferproof/sumcheck/1/"
-
-
-def _type(degree: int, basis: bytes) -> str:
-    return f"Algebra({P}^{degree};{keccak256(basis).hex()})"
-
-
-ELEMENT = _type(5, b"p3-power-basis-v1:X^5+X^2-1")
-BASE = _type(1, b"p3-scalar-basis-v1")
-
-
-def message(label: str, count: str) -> str:
-    return f"Atomic Message {len(label)} {label} {count} {ELEMENT}"
-
-
-def challenge(label: str) -> str:
-    return f"Atomic Challenge {len(label)} {label} Scalar {ELEMENT}"
-
-
-def work(label: str, bits: int) -> str:
-    return f"Atomic Pow {len(label)} {label} Fixed({bits}) {BASE}"
-
-
-def indices(label: str, count: int, width: int) -> str:
-    return f"Atomic Challenge {len(label)} {label} Fixed({count}) UniformBits({width})"
-
-
-def bracket(label: str) -> list[str]:
-    return [f"{word} Protocol {len(label)} {label} None Marker" for word in ("Begin", "End")]
-
-
-def render(steps: Sequence[str]) -> bytes:
-    """The text of a section's steps."""
-    width = len(str(max(len(steps) - 1, 0)))
-    lines = [f"Plonky3 Fiat-Shamir Transcript ({len(steps)} interactions)\n"]
-    # No section of this protocol has a step between a Begin and its End: nothing is indented.
-    lines.extend(f"{place:0{width}d} {step}\n" for place, step in enumerate(steps))
-    return "".join(lines).encode()
-
-
-def number(value: int) -> bytes:
-    return value.to_bytes(8, "big")
 
 
 class Transcript:
@@ -117,23 +75,9 @@ class Transcript:
     def absorb_elements(self, site: str, elements: Iterable[Element]) -> None:
         self.absorb(site, canonical_elements(elements))
 
-    def observe_elements(self, elements: Iterable[Element]) -> None:
-        self.observe(internal_elements(elements))
-
-    def section(
-        self, version: int, name: bytes, steps: Sequence[str], chunks: Sequence[bytes]
-    ) -> None:
-        """Observes the seed of a section of the opening."""
-        label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
-        identity = bytes([version]) + name.ljust(62, b"\0") + bytes([len(name)])
-        seed = identity + keccak256(render(steps)) + len(label).to_bytes(4, "big") + label + b"\x80"
-        groups = [seed[start : start + 3] for start in range(0, len(seed), 3)]
-        numbers = [len(seed), *(int.from_bytes(group, "little") for group in groups)]
-        self.observe(b"".join(map(internal, numbers)))
-
 
 class KeccakTranscript(Transcript):
-    """The transcript by Keccak-256: section 9. It serves the private mode."""
+    """The transcript by Keccak-256: section 9."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,24 +1,15 @@
-"""How weight matrices lie in one stacked polynomial.
-
-Source: specs/sumcheck-proof.md, section 6.
-"""
+"""How weight matrices are cut. Source: specs/sumcheck-proof.md, section 6."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inferproof.second_verifier.field import ONE, ZERO, Element, add, equality_at, mul
-from inferproof.second_verifier.layers import log
-from inferproof.second_verifier.reader import Rejected
+from inferproof.second_verifier.field import ONE, ZERO, Element, equality_at, mul
 
 Part = tuple[int, int]
 """Offset, and logarithm of the length."""
 Point = Sequence[Element]
 
 _MIN_BLOCK = 9
-_MIN_STACK = 13
-_MAX_STACK = 28
-_MANY_BLOCKS = 512
-_MAX_BLOCKS = 2048
 
 
 def parts(length: int, most: int) -> list[Part]:
@@ -61,49 +52,3 @@ def _within(point: Point, part: Part) -> tuple[Element, list[Element]]:
     offset, size = part
     high, low = list(point[: len(point) - size]), list(point[len(point) - size :])
     return equality_at(high, bits(offset >> size, len(high))), low
-
-
-class Stack:
-    """All blocks in order, and the slot of each."""
-
-    def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
-        for most in (3, 2, 1):
-            self.blocks = [
-                Block(matrix, rows, columns)
-                for matrix, (height, width) in enumerate(sizes)
-                for rows in parts(height, most)
-                for columns in parts(width, most)
-            ]
-            if len(self.blocks) <= _MANY_BLOCKS:
-                break
-        if len(self.blocks) > _MAX_BLOCKS:
-            raise Rejected("KEY_COMMITMENT", "too many blocks")
-        self.tables = [block.variables for block in self.blocks]
-        cells = sum(1 << table for table in self.tables)
-        if cells <= 1 << (_MIN_STACK - 1):
-            self.tables.append(_MIN_STACK - 1)
-            cells += 1 << (_MIN_STACK - 1)
-        if cells > 1 << _MAX_STACK:
-            raise Rejected("KEY_COMMITMENT", "too many weights")
-        self.variables = log(cells)
-        # Falling variables, and falling index among equals.
-        order = sorted(range(len(self.tables)), key=lambda table: (self.tables[table], table))
-        self.placed = order[::-1]
-        self._cells: dict[int, int] = {}
-        free = 0
-        for table in self.placed:
-            self._cells[table] = free
-            free += 1 << self.tables[table]
-
-    def lifted(self, table: int, point: Point) -> list[Element]:
-        """A point of one table as one of the whole stack."""
-        slot = self._cells[table] >> self.tables[table]
-        selector = bits(slot, self.variables - self.tables[table])
-        return [*point, *reversed(selector)]
-
-    def matrices(self, weights: Sequence[Element], values: Sequence[Element]) -> list[Element]:
-        """The values of the matrices, from weights and values of their blocks."""
-        found = [ZERO] * (1 + max(block.matrix for block in self.blocks))
-        for block, weight, value in zip(self.blocks, weights, values, strict=True):
-            found[block.matrix] = add(found[block.matrix], mul(weight, value))
-        return found

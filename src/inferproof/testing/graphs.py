@@ -48,8 +48,7 @@ def conv(**changes: Any) -> g.Conv:
 
 
 def everything() -> g.Graph:
-    """Every operation that all modes have in one graph, which runs for every input in range and all
-    int8 weights."""
+    """Every operation in one graph, which runs for every input in range and all int8 weights."""
     wide, bits = g.VALUE_LIMIT - 1, (0, 127)
     constants = (
         constant([1, -2, 3, -4, 5, -6]),

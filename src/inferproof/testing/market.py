@@ -32,11 +32,10 @@ from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
-from inferproof.proving.base import ModeReporter, Progress, no_progress
+from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, require_native
-from inferproof.proving.sumcheck.modes import DEFAULT
 from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.settings import Settings
 from inferproof.storage.openings.local import LocalOpeningBudgets
@@ -327,8 +326,6 @@ def _fingerprint(card: ModelCard) -> str:
     system = get_system(card.proof.system)
     # The form of the opening too: what was compiled before there was one names its digests plainly.
     state.update(f"{card.proof} {system.version} {OPENING_FORMAT}".encode())
-    if isinstance(system, ModeReporter):
-        state.update(DEFAULT.encode())
     for path in (card.model_path, card.calibration_path):
         if path is not None:
             state.update(hashlib.sha256(path.read_bytes()).digest())

@@ -68,7 +68,6 @@ def compile_tiny(
     name: str,
     system: ProofSystem,
     samples: NDArray[np.float32] | None = None,
-    mode: str | None = None,
 ) -> CompileReport:
     """Writes the card and the model into the folder, and compiles it into `folder/compiled`.
 
@@ -97,6 +96,5 @@ def compile_tiny(
             calibration={"x": samples},
             out=folder / "compiled",
             preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
-            mode=mode,
         )
     )

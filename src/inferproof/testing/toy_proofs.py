@@ -38,7 +38,7 @@ from inferproof.proving.base import (
 )
 from inferproof.proving.ezkl.field import quantise
 from inferproof.proving.ezkl.reference import float_outputs
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode
+from inferproof.proving.inputs import check_calibration, check_inputs
 from inferproof.proving.opening import Hidden
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import Assurance, ModelParts, Setup, Statement, Visibility
@@ -75,7 +75,6 @@ class ToySystem:
         )
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        check_mode(self.name, request.mode)
         began = time.perf_counter()
         model = request.loaded()
         self._check_operators(model)

@@ -102,10 +102,9 @@ class ToldProof:
     """What a gateway says of a model's proofs before anything is paid; None is what it leaves open.
 
     `private_inputs` says whether a proof can be about a private input, `assurance` what one gives
-    of the input that was asked about. A receipt shows mode and assurance by itself.
+    of the input that was asked about. A receipt shows the assurance by itself.
     """
 
-    mode: str | None = None
     assurance: Assurance | None = None
     private_inputs: bool | None = None
 
@@ -126,7 +125,6 @@ class SecurityReport:
 
     provable_bits: float
     profile: str
-    mode: str
     terms: tuple[tuple[str, float], ...]
 
     @property
@@ -137,5 +135,5 @@ class SecurityReport:
 
     @property
     def summary(self) -> str:
-        """Mode, profile and bits in a line: mode clear, profile default, 100.3 provable bits."""
-        return f"mode {self.mode}, profile {self.profile}, {self.provable_bits:.1f} provable bits"
+        """Profile and bits in a line: profile default, 100.3 provable bits."""
+        return f"profile {self.profile}, {self.provable_bits:.1f} provable bits"

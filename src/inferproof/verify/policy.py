@@ -5,15 +5,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from inferproof.errors import PolicyRejected, Reason
-from inferproof.protocol.proof_mode import CLEAR, PRIVATE
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 from inferproof.types.proof import Assurance, ModelParts, SecurityReport, Setup
 from inferproof.types.receipt import Receipt
 
-MODES = {CLEAR: 0, PRIVATE: 1}
-"""By what a proof shows of a run: what every layer puts out, or none of it."""
-PROFILES = {"small": 0, "default": 0, "conservative": 1}
+PROFILES = {"default": 0, "conservative": 1}
 """By what soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
 
 T = TypeVar("T")
@@ -26,10 +23,9 @@ class Policy:
     """What the verifying person accepts. None stands for anything.
 
     `ceremonies` are the digests of SRS files whose ceremony the person trusts; where there are
-    any, or with `require_ceremony`, every other set-up is refused. `minimum_mode`,
-    `minimum_profile` and `minimum_bits` are the least mode, security profile and provable bits of
-    a model's proofs, in the order of MODES and PROFILES; where one is given, proofs of a system
-    that reports none are refused.
+    any, or with `require_ceremony`, every other set-up is refused. `minimum_profile` and
+    `minimum_bits` are the least security profile, in the order of PROFILES, and provable bits of a
+    model's proofs; where one is given, proofs of a system that reports none are refused.
     """
 
     gateways: frozenset[Address] | None = None
@@ -39,7 +35,6 @@ class Policy:
     minimum_assurance: Assurance = Assurance.ZK_INTEGRITY
     require_ceremony: bool = False
     ceremonies: frozenset[Digest] = field(default_factory=frozenset)
-    minimum_mode: str | None = None
     minimum_profile: str | None = None
     minimum_bits: float | None = None
 
@@ -78,13 +73,6 @@ class Policy:
         if self.models is not None and model not in self.models:
             raise PolicyRejected(Reason.POLICY_MODEL, model=model)
 
-    def check_mode(self, mode: str | None) -> None:
-        """Returns when proofs of this mode, None where it is not known, are accepted.
-
-        Raises: PolicyRejected POLICY_SECURITY.
-        """
-        _require("mode", mode, self.minimum_mode, MODES.get)
-
     def check_setup(self, parts: ModelParts) -> None:
         """Returns when the set-up is accepted. Raises: PolicyRejected POLICY_SETUP."""
         if parts.setup is Setup.NONE or not (self.require_ceremony or self.ceremonies):
@@ -93,14 +81,12 @@ class Policy:
             raise PolicyRejected(Reason.POLICY_SETUP, setup=parts.setup.value, srs=parts.srs)
 
     def check_security(self, report: SecurityReport | None) -> None:
-        """Returns when mode, profile and provable bits are accepted.
+        """Returns when profile and provable bits are accepted.
 
         Raises: PolicyRejected POLICY_SECURITY.
         """
-        mode, profile, bits = None, None, None
-        if report is not None:
-            mode, profile, bits = report.mode, report.profile, report.provable_bits
-        self.check_mode(mode)
+        profile = None if report is None else report.profile
+        bits = None if report is None else report.provable_bits
         _require("profile", profile, self.minimum_profile, PROFILES.get)
         _require("provable bits", bits, self.minimum_bits, lambda value: value)
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from bombs import BOMBS
 
+from inferproof.app.openings import local_openings
 from inferproof.errors import InferproofError, Reason
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.registry import get_system
@@ -59,8 +60,8 @@ def test_there_are_two_hundred() -> None:
 def test_it_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     BOMBS[name](path)
-    system = get_system("sumcheck")
-    request = CompileRequest(path, _samples(path), tmp_path / "compiled", mode="clear")
+    system = get_system("sumcheck", openings=local_openings)
+    request = CompileRequest(path, _samples(path), tmp_path / "compiled")
     largest, began = _spent()
     with pytest.raises(InferproofError) as caught:
         system.compile(request)

@@ -86,7 +86,6 @@ def model_view(**changes: object) -> ModelView:
         visibility=Visibility.PUBLIC,
         assurance=Assurance.COMMITMENT,
         private_assurance=Assurance.COMMITMENT,
-        mode=None,
         private_inputs=False,
         proven="Digests are bound together.",
         input_type="text",

@@ -36,7 +36,8 @@ async def test_a_model_is_shown_whole(http: httpx.AsyncClient) -> None:
     assert model["revenue"] == {"developer_bps": 7000, "platform_bps": 3000}
     assert model["statistics"] == {"calls": 3, "done": 2, "failed": 1, "prove_ms": 12}
     assert model["proof"]["assurance"] == "commitment"
-    assert (model["proof"]["mode"], model["proof"]["private_inputs"]) == (None, False)
+    assert model["proof"]["private_inputs"] is False
+    assert "mode" not in model["proof"]
     assert model["links"]["infer"] == "/v1/models/toy-sentiment@1.0.0/infer"
 
 
@@ -44,7 +45,6 @@ async def test_who_has_not_paid_is_told_what_a_proof_will_show(
     http: httpx.AsyncClient, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = model_view(
-        mode="private",
         private_inputs=True,
         assurance=Assurance.ZK_PRIVATE,
         private_assurance=Assurance.ZK_INTEGRITY,
@@ -55,14 +55,14 @@ async def test_who_has_not_paid_is_told_what_a_proof_will_show(
 
     monkeypatch.setattr(gateway, "model", model)
     shown = (await http.get(f"/v1/models/{MODEL}")).json()["proof"]
-    assert (shown["mode"], shown["private_inputs"]) == ("private", True)
+    assert shown["private_inputs"] is True
     assert shown["assurance"] == "zk-private"
     quoted = (await http.post("/v1/quotes", json={"model": MODEL})).json()
     assert quoted["proof"] == shown
     for more, level in (({}, "zk-private"), (PRIVATE_INPUT, "zk-integrity")):
         due = await http.post(INFER, content=BODY, headers=JSON | more)
         told = due.json()["payment_required"]["extensions"]["inferproof"]["info"]["proof"]
-        assert told == {"mode": "private", "assurance": level, "privateInputs": True}
+        assert told == {"assurance": level, "privateInputs": True}
         assert read_challenge(due.headers["payment-required"]).proof == view.told(
             private_input=bool(more)
         )

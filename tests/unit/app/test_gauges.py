@@ -214,7 +214,7 @@ class Models:
     async def list(self, _wanted: ModelFilter) -> list[Sold]:
         return [
             Sold(f"{name}@1.0.0", Digest(bytes([number]) * 32))
-            for number, name in enumerate(("private", "clear", "gone"))
+            for number, name in enumerate(("private", "uncounted", "gone"))
         ]
 
 

@@ -72,7 +72,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
 
 
 def refused(model: str) -> dict[str, Any]:
-    reason = {"reason": "LOWERING_ACCUMULATORS", "message": "It has too many."}
+    reason = {"reason": "LOWERING_NODES", "message": "It has too many."}
     return {"model": model, "plan_ms": 1200, "stretch_ms": 350, "refused": reason}
 
 
@@ -148,52 +148,10 @@ def test_what_is_beyond_its_target_stands_out(more: dict[str, Any], said: str) -
     assert said not in render_native(section(row("sentiment", 0.003)))
 
 
-def small(**more: Any) -> dict[str, Any]:
-    figures = {
-        "prove_s": Spread(0.004, 0.003, 0.006, 21).json(),
-        "processor_s": 0.0041,
-        "verify_s": Spread(0.0012, 0.001, 0.0015, 21).json(),
-        "proof_bytes": 61_002,
-        "prove_peak_mb": 58.0,
-    }
-    security = {"default": 100.69, "conservative": 101.08, "small": 100.91}
-    return {"security": security, "small": {**figures, **more}}
-
-
-def test_the_profile_small_stands_beside_the_default() -> None:
-    report = render_native(section(row("sentiment", 0.003, **small())))
-    assert (
-        "| sentiment | 4.00 ms (3.00–6.00) | 3.00 ms | 4.10 ms | 3.00 ms | 1.20 ms | 61,002 B "
-        "| 84,201 B | 58 MB | 100.9 |"
-    ) in report
-    assert "The profile `small`" not in render_native(section(row("sentiment", 0.003)))
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ({"verify_s": Spread(0.0031, 0.003, 0.004, 5).json()}, "| **3.10 ms** |"),
-        ({"proof_bytes": 130_001}, "| **130,001 B** |"),
-        ({"prove_peak_mb": 69.0}, "| **69 MB** |"),
-    ],
-)
-def test_what_is_beyond_in_the_profile_small_stands_out(more: dict[str, Any], said: str) -> None:
-    assert said in render_native(section(row("sentiment", 0.003, **small(**more))))
-    assert said not in render_native(section(row("sentiment", 0.003, **small())))
-    large = {"weights": 4_194_305, **small(**more)}
-    # The bound on bytes is for models of up to 4M weights, that on memory grows with them.
-    assert (said in render_native(section(row("large", 0.003, **large)))) == ("ms" in said)
-
-
 def test_what_is_refused_is_a_row_that_says_why() -> None:
     report = render_native(section(refused("minilm-60-tokens")))
-    assert (
-        "| minilm-60-tokens | – | – | – | 1,200 ms | 350 ms | – | `LOWERING_ACCUMULATORS` |"
-        in report
-    )
-    assert (
-        "- **minilm-60-tokens** is not proven: `LOWERING_ACCUMULATORS`. It has too many." in report
-    )
+    assert "| minilm-60-tokens | – | – | – | 1,200 ms | 350 ms | – | `LOWERING_NODES` |" in report
+    assert "- **minilm-60-tokens** is not proven: `LOWERING_NODES`. It has too many." in report
     assert "plots/" not in report
 
 
@@ -284,23 +242,6 @@ def test_a_model_that_fails_is_not_left_out(
     assert measured["model"] == "mlp-4-3"
     assert measured["refused"]["reason"] == reason
     assert render_native(section(measured))
-
-
-def test_models_are_measured_in_both_profiles_of_the_clear_mode(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[tuple[str, str]] = []
-
-    def run(arguments: list[str], **_options: object) -> Ran:
-        mode, profile, _ = arguments[-3:]
-        runs.append((mode, profile))
-        return Ran({**FIGURES, "mode": mode}, 1.0, 50.0)
-
-    monkeypatch.setattr(native, "run_json", run)
-    rows = (Row(lambda work: native_dense((4, 3), work)),)
-    (measured,) = measure_native(rows, tmp_path)["rows"]
-    assert runs == [("clear", "default"), ("clear", "small")]
-    assert measured["mode"] == "clear"
 
 
 def test_the_committed_report_holds_every_model_once_it_was_measured() -> None:

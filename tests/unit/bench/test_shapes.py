@@ -115,7 +115,7 @@ def test_shapes_are_held_against_the_line_of_their_family(tmp_path: Path) -> Non
         "dense 16-32": {"processor_s": 0.0031},
         "dense 32-64": {"processor_s": 0.008},
         "convolution 5-5": {"processor_s": 9.0},
-        "attention 8-8": {"refused": {"reason": "MODE_UNSUPPORTED", "message": "no"}},
+        "attention 8-8": {"refused": {"reason": "MODEL_NOT_PROVABLE", "message": "no"}},
     }
     worst, other = beside(rows, random, regular)
     assert (worst.name, other.name) == ("dense 16-32", "dense 32-64")
@@ -125,7 +125,7 @@ def test_shapes_are_held_against_the_line_of_their_family(tmp_path: Path) -> Non
     assert other.regular == pytest.approx(0.008)
     told = table(rows, random, regular)
     assert told[0].startswith("2 of 4 shapes measured, 1 take more than 1.5 times")
-    assert told[-1] == "refused: attention 8-8: MODE_UNSUPPORTED, no"
+    assert told[-1] == "refused: attention 8-8: MODEL_NOT_PROVABLE, no"
     draw(rows, random, regular, tmp_path / "shapes.png")
     assert (tmp_path / "shapes.png").stat().st_size > 10_000
     draw({}, random, regular, tmp_path / "none.png")

@@ -421,24 +421,21 @@ def test_the_policy_counts_before_the_payment() -> None:
 
 
 def test_a_told_proof_counts_before_the_payment() -> None:
-    wants = buyer(policy=Policy(minimum_mode="private"))
-    for mode, shown in (("clear", "clear"), (None, "unknown")):
-        with rejects(
-            Reason.POLICY_SECURITY,
-            f"the mode of the proof is {shown}, at least private is asked for",
-            kind=PolicyRejected,
-        ):
-            unsigned(GatewayDouble(proof=ToldProof(mode)), wants)
+    told = GatewayDouble(proof=ToldProof(assurance=Assurance.COMMITMENT))
     with rejects(
         Reason.POLICY_ASSURANCE,
         "the assurance is commitment, at least zk-integrity is asked for",
         kind=PolicyRejected,
     ):
-        unsigned(GatewayDouble(proof=ToldProof(assurance=Assurance.COMMITMENT)), buyer())
-    # What is told is not signed: who says more than its receipt shows is refused by that.
-    with pytest.raises(PolicyRejected):
-        drive(infer(wants), GatewayDouble(proof=ToldProof("private")))
-    told = GatewayDouble(proof=ToldProof("private", Assurance.ZK_INTEGRITY, private_inputs=True))
+        unsigned(told, buyer())
+    wants = buyer(policy=Policy(minimum_assurance=Assurance.ZK_PRIVATE))
+    with rejects(
+        Reason.POLICY_ASSURANCE,
+        "the assurance is zk-integrity, at least zk-private is asked for",
+        kind=PolicyRejected,
+    ):
+        unsigned(GatewayDouble(proof=ToldProof(Assurance.ZK_INTEGRITY)), wants)
+    told = GatewayDouble(proof=ToldProof(Assurance.ZK_INTEGRITY, private_inputs=True))
     assert drive(infer(buyer()), told).verified
 
 

@@ -13,6 +13,7 @@ from small_models import mlp, save
 from typer.testing import CliRunner
 
 from inferproof.app.compiling import compile_card
+from inferproof.app.openings import local_openings
 from inferproof.cli import model as inspecting
 from inferproof.cli.main import app
 from inferproof.errors import InputRejected, Reason
@@ -194,10 +195,11 @@ def test_inspect_says_what_a_calibration_file_holds(
 def test_a_card_of_bounded_fields_needs_no_calibration_file(tmp_path: Path) -> None:
     card = load_card(find_zoo() / "fraud")
     card = replace(card, files=replace(card.files, calibration=None))
-    done = compile_card(card, tmp_path / "out", get_system("sumcheck"), mode="clear")
+    system = get_system("sumcheck", openings=local_openings)
+    done = compile_card(card, tmp_path / "out", system)
     assert done.agreement > 0.9
     step = load_preprocessing(card.preprocessing, card.folder)
     tensors = preprocess(step, card.input.examples[0].value)
     samples = {name: array[np.newaxis] for name, array in tensors.items()}
-    (logits,) = get_system("sumcheck").evaluate(tmp_path / "out", samples).values()  # type: ignore[attr-defined]
+    (logits,) = system.evaluate(tmp_path / "out", samples).values()  # type: ignore[attr-defined]
     assert card.output.labels[int(logits.argmax())] == card.input.examples[0].label

@@ -125,13 +125,13 @@ def test_a_challenge_says_what_the_proof_will_be() -> None:
     assert read(the_challenge()).proof == PROOF
     for told, expected in (
         (None, ToldProof()),  # of a gateway of before it was told
-        ({"mode": "private", "assurance": "of another release"}, ToldProof("private")),
+        ({"mode": "private", "assurance": "of another release"}, ToldProof()),
         ({"privateInputs": False, "more": 1}, ToldProof(private_inputs=False)),
     ):
         value = the_challenge()
         value["extensions"]["inferproof"]["info"]["proof"] = told
         assert read(value).proof == expected
-    value["extensions"]["inferproof"]["info"]["proof"] = {"mode": 3}
+    value["extensions"]["inferproof"]["info"]["proof"] = {"assurance": 3}
     with rejects(
         Reason.CHALLENGE_MALFORMED,
         "the gateway's offer cannot be read: field proof of the challenge is malformed",

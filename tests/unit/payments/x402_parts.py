@@ -42,7 +42,7 @@ QUOTE = Quote(
     expires_at=NOW + 290,
 )
 QUOTE_SIGNATURE = GATEWAY.sign(quote_digest(QUOTE))
-PROOF = ToldProof("private", Assurance.ZK_PRIVATE, private_inputs=True)
+PROOF = ToldProof(Assurance.ZK_PRIVATE, private_inputs=True)
 
 
 def the_challenge(**changes: Any) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def test_only_proven_systems_reach_integrity() -> None:
         assert _claim("execution", bundle.parts).source is ClaimSource.PROVEN
 
 
-def _keyed(mode: int, system: str = "sumcheck") -> VerifierBundle:
-    return replace(sample_bundle(system=system), verifying_key=bytes([*range(12), mode, 1]))
+def _keyed(kind: int, system: str = "sumcheck") -> VerifierBundle:
+    return replace(sample_bundle(system=system), verifying_key=bytes([*range(12), kind, 1]))
 
 
 @pytest.mark.parametrize(

@@ -397,9 +397,9 @@ def test_labels_are_bound_and_are_of_outputs_alone() -> None:
         decode_bundle(_seal(BUNDLE, body))
 
 
-def test_keys_of_mode_private_alone_come_with_what_shows_their_ranges() -> None:
-    def bundle(system: str, mode: int, ranges: bytes) -> VerifierBundle:
-        key = bytes(12) + bytes([mode])
+def test_keys_of_sumcheck_alone_come_with_what_shows_their_ranges() -> None:
+    def bundle(system: str, kind: int, ranges: bytes) -> VerifierBundle:
+        key = bytes(12) + bytes([kind])
         return replace(sample_bundle(system=system, verifying_key=key), ranges=ranges)
 
     private = bundle("sumcheck", 3, b"shown")

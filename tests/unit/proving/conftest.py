@@ -11,7 +11,6 @@ from inferproof.app.openings import local_openings
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.ezkl.system import EzklSystem
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
 FIRST: dict[str, Any] = {}
@@ -52,23 +51,11 @@ def sumcheck_system():
     system.close()
 
 
-@pytest.fixture(scope="session", params=(CLEAR,))
-def sumcheck_mode(request) -> str:
-    """The mode of sumcheck whose keys need no count of their openings."""
-    return request.param
-
-
 @pytest.fixture(scope="session")
-def sumcheck_request(mlp_request, sumcheck_mode):
-    """The same perceptron, for sumcheck in the mode."""
-    return replace(mlp_request, mode=sumcheck_mode)
-
-
-@pytest.fixture(scope="session")
-def sumcheck_compiled(sumcheck_system, sumcheck_request, tmp_path_factory) -> Path:
-    """It compiled."""
+def sumcheck_compiled(sumcheck_system, mlp_request, tmp_path_factory) -> Path:
+    """The perceptron compiled by sumcheck."""
     out = tmp_path_factory.mktemp("mlp-sumcheck") / "compiled"
-    sumcheck_system.compile(replace(sumcheck_request, out=out))
+    sumcheck_system.compile(replace(mlp_request, out=out))
     return out
 
 

@@ -173,7 +173,7 @@ def test_the_command_line_counts_samples_and_what_was_cut(tmp_path):
     far.reshape(-1)[1] = 100
     for name, array in (("few", few), ("many", many), ("in", few[0]), ("far", far)):
         np.savez(tmp_path / f"{name}.npz", x=array)
-    model = ("compile", tmp_path / "m.onnx", "--mode", "clear", "--calibration")
+    model = ("compile", tmp_path / "m.onnx", "--calibration")
     made, told = run_cli(*model, tmp_path / "few.npz", "--out", tmp_path / "a", "--json")
     assert (made.exit_code, told["samples"], told["held_out"]) == (0, 3, 0)
     note = (

@@ -94,7 +94,7 @@ def folder(tmp_path_factory):
     np.savez(place / "X.npz", x=calibration(1, 4))
     code, _ = run_json(
         *("compile", place / "m.onnx", "--calibration", place / "X.npz", "--bits", 12),
-        *("--out", place / "dir", "--mode", "clear"),
+        *("--out", place / "dir"),
     )
     assert code == 0
     code, told = run_json("model", "open", place / "dir", "--out", place / "opening.json")
@@ -213,10 +213,7 @@ def test_what_is_told_and_published_names_no_unsalted_digest(folder, tmp_path):
 
 def test_compiling_with_the_opening_gives_the_published_model_again(folder, tmp_path):
     published = json.loads((folder / "opening.json").read_bytes())["body"]["model"]
-    arguments = (
-        *("compile", folder / "m.onnx", "--calibration", folder / "X.npz", "--bits", 12),
-        *("--mode", "clear"),
-    )
+    arguments = (*("compile", folder / "m.onnx", "--calibration", folder / "X.npz", "--bits", 12),)
     opened = ("--opening", folder / "opening.json")
     code, told = run_json(*arguments, "--out", tmp_path / "same", *opened)
     assert (code, told["model_commitment"]) == (0, published)
@@ -247,9 +244,7 @@ def _check_submission(folder):
 def test_a_model_of_a_card_is_audited_by_its_card(tmp_path):
     (tmp_path / "card.toml").write_text(CARD)
     mlp(tmp_path / "m.onnx", 4, 6, 3)
-    code, told = run_json(
-        "provider", "compile", tmp_path, "--out", tmp_path / "dir", "--mode", "clear"
-    )
+    code, told = run_json("provider", "compile", tmp_path, "--out", tmp_path / "dir")
     assert code == 0, told
     run("model", "open", tmp_path / "dir", "--out", tmp_path / "opening.json")
     arguments = (

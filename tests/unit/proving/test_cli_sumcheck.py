@@ -15,7 +15,7 @@ from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck.evidence import evidence_holds
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE, PROFILES
+from inferproof.proving.sumcheck.profiles import PROFILES
 from inferproof.testing.rejections import rejects
 from inferproof.verify.proof import SecurityReporter
 
@@ -36,16 +36,16 @@ def run_json(*arguments):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, sumcheck_mode):
-    """A model, its arrays, and its compiled form in each profile, in each mode."""
+def folder(tmp_path_factory):
+    """A model, its arrays, and its compiled form in each profile."""
     folder = tmp_path_factory.mktemp("cli")
     mlp(folder / "m.onnx", 4, 6, 3)
     np.savez(folder / "X.npz", x=calibration(1, 4))
     np.savez(folder / "I.npz", x=calibration(1, 4)[0])
-    for profile in PROFILES[sumcheck_mode]:
+    for profile in PROFILES:
         code, report = run_json(
             *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
-            *("--out", folder / profile, "--profile", profile, "--mode", sumcheck_mode),
+            *("--out", folder / profile, "--profile", profile, "--mode"),
         )
         assert code == 0, report
     return folder
@@ -64,9 +64,9 @@ def proof(folder):
     return out
 
 
-def test_compile_prove_verify(folder, proof, sumcheck_mode):
+def test_compile_prove_verify(folder, proof):
     assert run("verify", folder / "default", proof).exit_code == 0
-    for other in set(PROFILES[sumcheck_mode]) - {"default"}:
+    for other in set(PROFILES) - {"default"}:
         assert run("verify", folder / other, proof).exit_code == 1
     file = decode_proof_file(proof.read_bytes())
     changed = file.proof[:-1] + bytes([file.proof[-1] ^ 1])
@@ -75,56 +75,51 @@ def test_compile_prove_verify(folder, proof, sumcheck_mode):
     assert (code, refused["reason"]) == (1, "PROOF_INVALID")
 
 
-def test_verify_says_how_sound_a_proof_is_and_asks_for_a_least(folder, proof, sumcheck_mode):
+def test_verify_says_how_sound_a_proof_is_and_asks_for_a_least(folder, proof):
     given = ("verify", folder / "default", proof)
     code, report = run_json(*given)
     assert code == 0
     security = report["security"]
-    assert (security["mode"], security["profile"]) == (sumcheck_mode, "default")
+    assert (security["mode"], security["profile"]) == ("default")
     assert security["provable_bits"] >= 100
     assert report["out_of_range"] == 0
     shown = run(*given).stdout
-    assert f"security  mode {sumcheck_mode}, profile default, 10" in shown
+    assert "security  profile default, 10" in shown
     assert "provable bits" in shown
-    assert run(*given, "--minimum-bits", 100, "--minimum-mode", "clear").exit_code == 0
-    assert run(*given, "--minimum-profile", "small").exit_code == 0
+    assert run(*given, "--minimum-bits", 100, "--minimum-profile", "default").exit_code == 0
     code, report = run_json(*given, "--minimum-profile", "conservative")
     message = "the profile of the proof is default, at least conservative is asked for"
     assert (code, report["reason"], report["message"]) == (1, "POLICY_SECURITY", message)
     code, report = run_json(*given, "--minimum-bits", 128)
     assert (code, report["reason"]) == (1, "POLICY_SECURITY")
-    assert run(*given, "--minimum-mode", "private").exit_code == 1
-    for unknown in ("hidden", "committed"):
-        assert run(*given, "--minimum-mode", unknown).exit_code == 2
+    assert run(*given, "--minimum-profile", "small").exit_code == 2
 
 
-def test_the_security_report_itemises_a_hundred_bits(folder, sumcheck_mode):
-    for profile in PROFILES[sumcheck_mode]:
-        _check_report(folder / profile, profile, sumcheck_mode)
+def test_the_security_report_itemises_a_hundred_bits(folder):
+    for profile in PROFILES:
+        _check_report(folder / profile, profile)
 
 
-def _check_report(folder, profile, mode):
+def _check_report(folder, profile):
     code, report = run_json("inspect", folder, "--security")
     assert code == 0
-    assert set(report) == {"provable_bits", "profile", "mode", "terms", "shows_ranges"}
-    assert (report["profile"], report["mode"]) == (profile, mode)
+    assert set(report) == {"provable_bits", "profile", "terms", "shows_ranges"}
+    assert report["profile"] == profile
     assert 100 <= report["provable_bits"] <= min(term["bits"] for term in report["terms"])
     assert {tuple(term) for term in report["terms"]} == {("name", "bits")}
     shown = run("inspect", folder, "--security")
     assert shown.exit_code == 0
     assert "provable bits" in shown.stdout
-    assert f"sumcheck, mode {mode}, profile {profile}" in shown.stdout
+    assert f"sumcheck, profile {profile}" in shown.stdout
     assert report["terms"][0]["name"] in shown.stdout
 
 
-def test_inspect_shows_what_is_committed_to(folder, sumcheck_mode):
+def test_inspect_shows_what_is_committed_to(folder):
     code, report = run_json("inspect", folder / "default")
     assert (code, report["system"], report["setup"]) == (0, "sumcheck", "none")
-    assert report["mode"] == sumcheck_mode
     shown = run("inspect", folder / "default" / "verifier.json")
     assert shown.exit_code == 0
     assert report["model_commitment"] in shown.stdout
-    assert f"mode           {sumcheck_mode}" in shown.stdout
     code, report = run_json("inspect", folder / "nothing")
     assert (code, report["reason"]) == (1, "ARTIFACT_NOT_FOUND")
 
@@ -150,16 +145,6 @@ def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):
     assert (code, report) == (1, {"reason": "SECURITY_NOT_ITEMISED", "message": message})
 
 
-@pytest.mark.parametrize("sumcheck_mode", [CLEAR], indirect=True)
-def test_without_the_option_the_mode_is_private(folder, tmp_path):
-    given = ("compile", folder / "m.onnx", "--calibration", folder / "X.npz")
-    assert run(*given, "--out", tmp_path / "out").exit_code == 0
-    code, report = run_json("inspect", tmp_path / "out")
-    assert (code, report["mode"]) == (0, "private")
-    code, report = run_json(*given, "--out", tmp_path / "none", "--mode", "hidden")
-    assert (code, report["reason"]) == (1, "MODE_UNKNOWN")
-
-
 def test_hashed_input_is_refused(folder, tmp_path):
     code, report = run_json(
         *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
@@ -168,28 +153,17 @@ def test_hashed_input_is_refused(folder, tmp_path):
     assert (code, report["reason"]) == (1, "VISIBILITY_UNSUPPORTED")
 
 
-@pytest.mark.parametrize(
-    ("mode", "shows"),
-    [
-        (
-            CLEAR,
-            "the input, the outputs, and what every layer with weights puts out, from which the "
-            "weights follow after enough proofs; it hides nothing",
-        ),
-        (
-            PRIVATE,
-            "the input, the outputs, and what the key says (inspect --privacy); weights and what "
-            "is computed in between are under one-time pads",
-        ),
-    ],
-)
-def test_compiling_says_in_one_line_what_a_proof_will_show(mode, shows, tmp_path, monkeypatch):
+def test_compiling_says_in_one_line_what_a_proof_will_show(tmp_path, monkeypatch):
     monkeypatch.setenv("INFERPROOF_HOME", str(tmp_path / "home"))
-    if mode == PRIVATE and not evidence_holds():
+    shows = (
+        "the input, the outputs, and what the key says (inspect --privacy); weights and what is "
+        "computed in between are under one-time pads"
+    )
+    if not evidence_holds():
         shows += ", for which the evidence is not complete"
     mlp(tmp_path / "m.onnx", 4, 6, 3)
     arguments = ("compile", tmp_path / "m.onnx", "--range", "0:1", "--out", tmp_path / "dir")
-    done = run(*arguments, "--mode", mode)
+    done = run(*arguments)
     assert done.exit_code == 0, done.output
     assert f"a proof shows {shows} written to" in " ".join(done.stdout.split())
-    assert run_json(*arguments, "--mode", mode)[1]["shows"] == shows
+    assert run_json(*arguments)[1]["shows"] == shows

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from inferproof.app.compiling import compile_card
+from inferproof.app.openings import local_openings
 from inferproof.cli import inspect, model, offline, verify
 from inferproof.errors import InferproofError, ModelRejected, Reason
 from inferproof.inference.request import request_tensors
@@ -23,7 +24,6 @@ from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.registry import get_system
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()
@@ -210,26 +210,25 @@ def card(folder: Path, kind: str, more: str, labels: str = '["fine", "fraud"]') 
 
 
 def test_a_card_of_texts(folder: Path, compiled: Path) -> None:
-    system = get_system("sumcheck")
+    system = get_system("sumcheck", openings=local_openings)
     out = folder / "carded"
-    compile_card(card(folder, "features", 'model = "m.onnx"'), out, system, mode=CLEAR)
+    compile_card(card(folder, "features", 'model = "m.onnx"'), out, system)
     bundles = [decode_bundle((place / "verifier.json").read_bytes()) for place in (out, compiled)]
     assert bundles[0].preprocessing == bundles[1].preprocessing
     assert [spec.labels for spec in bundles[0].outputs] == [("fine", "fraud")] * 2
     turned = card(folder, "features", 'model = "m.onnx"', '["fraud", "fine"]')
     with pytest.raises(ModelRejected) as told:
-        compile_card(turned, out, system, mode=CLEAR)
+        compile_card(turned, out, system)
     assert told.value.reason is Reason.CARD_LABELS
 
 
 def test_a_card_that_declares_something_else(folder: Path) -> None:
-    system = get_system("sumcheck")
+    system = get_system("sumcheck", openings=local_openings)
     other = CompileRequest(
         folder / "m.onnx",
         {"c": np.zeros((2, 1, 1, 3), "f4"), "amount": np.ones((2, 1, 1), "f4")},
         folder / "none",
         preprocessing={"kind": "vector"},
-        mode=CLEAR,
     )
     with rejects(
         Reason.MODEL_TEXTS_UNDECLARED,

@@ -8,11 +8,11 @@ import pytest
 from lowering import Array, model_of
 from onnx import ModelProto, helper
 
+from inferproof.app.openings import local_openings
 from inferproof.errors import Reason, Unavailable
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.bounds import Met, bounded, limit_met
 from inferproof.proving.sumcheck import compile_limits
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 
@@ -36,14 +36,14 @@ def of_long_rows() -> tuple[ModelProto, dict[str, Array]]:
 def request(model: ModelProto, samples: dict[str, Array], folder: Path) -> CompileRequest:
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    return CompileRequest(model=path, calibration=samples, out=folder / "out", mode=CLEAR)
+    return CompileRequest(model=path, calibration=samples, out=folder / "out")
 
 
 def test_one_that_takes_too_long_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compile_limits, "SECONDS", 1)
-    system = SumcheckSystem()
+    system = SumcheckSystem(openings=local_openings)
     try:
         with rejects(
             Reason.COMPILE_TIME_LIMIT,
@@ -63,7 +63,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compile_limits, "MEMORY", 2**27)
-    system = SumcheckSystem()
+    system = SumcheckSystem(openings=local_openings)
     try:
         with rejects(
             Reason.COMPILE_MEMORY_LIMIT,
@@ -77,17 +77,16 @@ def test_one_that_takes_too_much_memory_is_stopped(
         system.close()
 
 
-@pytest.mark.parametrize(("mode", "per_byte"), [(CLEAR, 24), (PRIVATE, 96)])
-def test_limits_grow_with_the_weights(mode: str, per_byte: int) -> None:
+def test_limits_grow_with_the_weights() -> None:
     class Model:
         weight_bytes = 0
 
-    small = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
+    small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
     Model.weight_bytes = 10 * 2**20 + 1
-    large = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
+    large = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
     assert (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes) == (
         11,
-        per_byte * Model.weight_bytes,
+        96 * Model.weight_bytes,
     )
 
 

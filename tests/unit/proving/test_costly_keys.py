@@ -1,4 +1,4 @@
-"""What a stranger's key may cost whoever checks proofs under it, in mode private."""
+"""What a stranger's key may cost whoever checks proofs under it."""
 
 from dataclasses import replace
 
@@ -12,7 +12,6 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.testing.rejections import rejects
 
 pytestmark = pytest.mark.native
@@ -73,9 +72,9 @@ def claims_on_an_input(count, size=2**20):
 )
 def test_costly_keys_are_refused_before_they_cost(fine, costly):
     native = library()
-    native.security(encode_graph(fine), "default", PRIVATE)
+    native.security(encode_graph(fine), "default")
     with pytest.raises(native.NativeError) as caught:
-        native.security(encode_graph(costly), "default", PRIVATE)
+        native.security(encode_graph(costly), "default")
     assert caught.value.args == (
         "KEY_WORK",
         "the graph takes its verifier too much where its results are hidden",
@@ -84,7 +83,7 @@ def test_costly_keys_are_refused_before_they_cost(fine, costly):
 
 def test_a_strangers_costly_bundle_is_refused(sumcheck_system, sumcheck_compiled):
     bundle = sumcheck_system.verifier(sumcheck_compiled)
-    key = hostile.key_of(views(8), "private")
+    key = hostile.key_of(views(8))
     parts = replace(bundle.parts, verifying_key=verifying_key_digest(key))
     message = (
         "the circuit's settings are not those of a sound circuit: the graph takes its verifier too "
@@ -94,16 +93,9 @@ def test_a_strangers_costly_bundle_is_refused(sumcheck_system, sumcheck_compiled
         read_facts(replace(bundle, verifying_key=key, parts=parts))
 
 
-def test_modes_that_there_are_not_are_refused():
-    native, graph = library(), encode_graph(views(1))
-    for mode in ("open", "committed"):
+def test_keys_of_no_kind_and_of_modes_that_have_ended_are_refused():
+    native, key = library(), hostile.key_of(views(1))
+    for byte, code in ((9, "KEY_VERSION"), (1, "KEY_MODE_ENDED"), (2, "KEY_MODE_ENDED")):
         with pytest.raises(native.NativeError) as caught:
-            native.security(graph, "default", mode)
-        assert caught.value.args == ("MODE", f"there is no mode {mode}")
-    key = hostile.key_of(views(1), "clear")
-    with pytest.raises(native.NativeError) as caught:
-        native.VerifyingKey(key[:12] + bytes([9]) + key[13:])
-    assert caught.value.args[0] == "KEY_VERSION"
-    with pytest.raises(native.NativeError) as caught:
-        native.VerifyingKey(key[:12] + bytes([2]) + key[13:])
-    assert caught.value.args[0] == "KEY_MODE_ENDED"
+            native.VerifyingKey(key[:12] + bytes([byte]) + key[13:])
+        assert caught.value.args[0] == code

@@ -28,8 +28,7 @@ from inferproof.proving.costs import (
 )
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck import calibrate
-from inferproof.proving.sumcheck.calibrate import MEASURED, SHAPES, graph_of, measure, size_of
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE
+from inferproof.proving.sumcheck.calibrate import SHAPES, graph_of, measure, size_of
 from inferproof.settings import Settings
 from inferproof.testing.rejections import rejects
 
@@ -50,11 +49,11 @@ LAW = np.array([700.0, 0.015, 0.0005, 0.03])
 MACHINE = Machine("A processor", 2, 2**34, "Linux x86_64", "avx2")
 
 
-def lawful(law=LAW, sizes=SIZES, mode="clear"):
+def lawful(law=LAW, sizes=SIZES):
     """Costs in one mode that follow a law in microseconds, verifying taking a half of proving."""
     times = [law @ [1, s.weights, s.products, s.steps] for s in sizes]
     pairs = zip(sizes, times, strict=True)
-    points = [Point(s, round(t), round(t / 2), mode) for s, t in pairs]
+    points = [Point(s, round(t), round(t / 2)) for s, t in pairs]
     return Costs("sumcheck", "1", 1_700_000_000, MACHINE, tuple(points))
 
 
@@ -80,45 +79,39 @@ def test_one_point_is_enough():
     assert costs.seconds(SIZES[0])[0] == pytest.approx(costs.points[0].prove_us / 1e6)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_file_has_one_form(mode):
-    costs = lawful(mode=mode)
+def test_the_file_has_one_form():
+    costs = lawful()
     assert decode_costs(encode_costs(costs)) == costs
 
 
-def test_a_point_without_a_mode_is_of_the_clear_one():
-    """As in the files of before."""
+def test_a_file_of_before_is_to_be_measured_again(tmp_path):
+    """Of the first format, whose points were of several modes."""
     document = json.loads(encode_costs(lawful()))
-    for point in document["body"]["points"]:
-        assert point.pop("mode") == "clear"
-    assert decode_costs(encode_document(room.FORMAT, document["body"])) == lawful()
-
-
-def test_each_mode_has_a_law_of_its_own():
-    clear, private = lawful(), lawful(LAW * 3, mode="private")
-    # Points of a mode that has ended stand in files of before.
-    ended = lawful(LAW * 2, mode="committed")
-    both = replace(clear, points=clear.points + private.points + ended.points)
-    assert both.of_mode("clear") == clear
-    assert both.of_mode("private") == private
-    assert clear.of_mode("private") is None
+    path = tmp_path / FILE
+    path.write_bytes(encode_document("inferproof/costs/1", document["body"]))
+    message = (
+        f"the measured costs in {path} are of inferproof/costs/1, this is inferproof/costs/2; "
+        "measure again with: inferproof calibrate"
+    )
+    with rejects(Reason.COSTS_OTHER, message, kind=ArtifactRejected):
+        read_costs(path, "sumcheck", "1")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"points": ()}, "field points of the inferproof/costs/1 is malformed"),
+        ({"points": ()}, "field points of the inferproof/costs/2 is malformed"),
         (
             {"points": (Point(SIZES[0], 0, 1),)},
-            "field prove_us of the inferproof/costs/1.points is malformed",
+            "field prove_us of the inferproof/costs/2.points is malformed",
         ),
         (
             {"points": (Point(Size(0, 1, 1), 1, 1),)},
-            "field weights of the inferproof/costs/1.points is malformed",
+            "field weights of the inferproof/costs/2.points is malformed",
         ),
         (
             {"machine": replace(MACHINE, cores=0)},
-            "field cores of the inferproof/costs/1.machine is malformed",
+            "field cores of the inferproof/costs/2.machine is malformed",
         ),
     ],
     ids=["no points", "no time", "no weights", "no cores"],
@@ -169,15 +162,11 @@ def test_the_sizes_tell_the_terms_apart():
 
 
 @pytest.mark.native
-def test_estimates_go_by_what_was_measured(sumcheck_compiled, sumcheck_mode, tmp_path):
+def test_estimates_go_by_what_was_measured(sumcheck_compiled, tmp_path):
     path = tmp_path / FILE
     own = get_system("sumcheck").estimate(sumcheck_compiled)
     assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
-    # What was measured in the other mode tells nothing.
-    other = CLEAR if sumcheck_mode != CLEAR else PRIVATE
-    path.write_bytes(encode_costs(lawful(LAW * 1000, mode=other)))
-    assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
-    costs = lawful(LAW * 1000, mode=sumcheck_mode)
+    costs = lawful(LAW * 1000)
     path.write_bytes(encode_costs(costs))
     told = get_system("sumcheck", costs=path).estimate(sumcheck_compiled)
     assert told.prove_s == pytest.approx(0.7, rel=0.1)
@@ -203,11 +192,10 @@ async def test_a_gateway_reads_them_from_its_data_folder(tmp_path):
 def test_measuring_takes_the_medians_of_real_proofs():
     stages = []
     costs = measure(lambda stage, share: stages.append((stage, share)), SHAPES[:2], proofs=2)
-    assert [point.size for point in costs.points] == len(MEASURED) * list(SIZES[:2])
-    assert [point.mode for point in costs.points] == [m for m in MEASURED for _ in range(2)]
+    assert [point.size for point in costs.points] == list(SIZES[:2])
     assert all(point.prove_us > 0 and point.verify_us > 0 for point in costs.points)
     shapes = ("dense 16-32-16-3", "dense 784-128-10")
-    told = [f"proving {shape}, mode {mode}" for mode in MEASURED for shape in shapes]
+    told = [f"proving {shape}" for shape in shapes]
     assert [stage for stage, _ in stages] == [*told, "done"]
     assert [share for _, share in stages] == [n / len(told) for n in range(len(told) + 1)]
     assert costs.machine == room.this_machine(costs.machine.build)
@@ -220,9 +208,9 @@ def run(*arguments):
 
 @pytest.mark.native
 def test_the_command_keeps_what_it_measured(
-    tmp_path, sumcheck_system, sumcheck_compiled, sumcheck_mode, monkeypatch
+    tmp_path, sumcheck_system, sumcheck_compiled, monkeypatch
 ):
-    costs = lawful(mode=sumcheck_mode)
+    costs = lawful()
     monkeypatch.setattr(command, "measure", lambda *_args, **_kwargs: costs)
     commitment = sumcheck_system.verifier(sumcheck_compiled).commitment
     (tmp_path / "models").mkdir()
@@ -233,7 +221,6 @@ def test_the_command_keeps_what_it_measured(
     assert decode_costs((tmp_path / FILE).read_bytes()) == costs
     assert told["file"] == str(tmp_path / FILE)
     assert len(told["points"]) == len(SHAPES)
-    assert {point["mode"] for point in told["points"]} == {sumcheck_mode}
     assert [model["model_commitment"] for model in told["models"]] == [commitment.hex]
     assert told["models"][0]["prove_s"] == pytest.approx(0.0007, rel=0.1)
     code, text = run("--data-dir", tmp_path)

@@ -1,16 +1,15 @@
-"""What the private mode holds a key to, with both verifiers: ranges that follow, tables with
+"""What a key is held to, with both verifiers: ranges that follow, tables with
 their own keys, and axes whose padding no operation reads."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from native_module import privately_proven
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.second_verifier.graph import decode
 from inferproof.second_verifier.reader import Rejected
 from inferproof.second_verifier.relations.plan import plan
@@ -91,10 +90,10 @@ TAKEN = {
 @pytest.mark.parametrize(("fine", "refused"), TAKEN.values(), ids=TAKEN.keys())
 def test_what_does_not_follow_is_refused_by_both(fine: g.Graph, refused: g.Graph) -> None:
     native = library()
-    native.security(encode_graph(fine), "default", PRIVATE)
+    native.security(encode_graph(fine), "default")
     plan(decode(encode_graph(fine)))
     with pytest.raises(native.NativeError) as caught:
-        native.security(encode_graph(refused), "default", PRIVATE)
+        native.security(encode_graph(refused), "default")
     assert caught.value.args[0] == "KEY_UNSUPPORTED"
     with pytest.raises(Rejected, match="KEY_UNSUPPORTED"):
         plan(decode(encode_graph(refused)))
@@ -141,7 +140,7 @@ def test_both_verifiers_take_what_is_computed_without_padding(size: int) -> None
     chance = np.random.default_rng(size)
     weights = chance.integers(-128, 128, 6 * size).astype(np.int8)
     inputs = [chance.integers(-9, 10, 6).astype(np.int32)]
-    key, outputs, proof = privately_proven(encode_graph(graph), weights, inputs, bytes(32))
+    key, _, outputs, proof = natively_proven(encode_graph(graph), weights, inputs, bytes(32))
     lists = [values.ravel().tolist() for values in outputs]
     vector = Vector(str(size), key, bytes(32), [inputs[0].tolist()], lists, proof)
     first, second = weights[: 3 * size].astype(np.int64), weights[3 * size :].astype(np.int64)

@@ -6,7 +6,7 @@ from math import isqrt, prod
 
 import numpy as np
 import pytest
-from native_module import privately_proven
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -59,7 +59,7 @@ def test_the_second_verifier_takes_the_quotients_and_roots_and_no_others(
         chance.integers(-100, 101, 4 * prod(shape[:-1])).astype(np.int32),
         np.resize(divisors, prod(shape)),
     ]
-    key, outputs, proof = privately_proven(encode_graph(graph), weights, inputs, bytes(32))
+    key, _, outputs, proof = natively_proven(encode_graph(graph), weights, inputs, bytes(32))
     vector = Vector(
         str(shape),
         key,

@@ -14,7 +14,6 @@ from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.verify.proof import verify_proof
 
@@ -99,7 +98,7 @@ def test_mobilenet_at_its_own_size_is_verified_as_a_strangers_model(
     data = np.random.default_rng(3).normal(size=(5, 3, SIDE, SIDE)).astype("f4")
     compiled = tmp_path / "compiled"
     # Random weights lose more to quantisation than trained ones; that is not what is asked here.
-    asked = CompileRequest(tmp_path / "m.onnx", {"x": data}, compiled, mode=CLEAR, max_error=0.2)
+    asked = CompileRequest(tmp_path / "m.onnx", {"x": data}, compiled, max_error=0.2)
     sumcheck_system.compile(asked)
     request = ProveRequest(compiled, {"x": data[:1]}, JOB, PROVIDER, SALT)
     proof = prove(sumcheck_system, request).file

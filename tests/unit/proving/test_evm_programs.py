@@ -21,8 +21,7 @@ from inferproof.second_verifier.relations.values import Form
 from inferproof.second_verifier.transcript import KeccakTranscript
 from reference.changes import flipped, verdict
 from reference.programs import FOLDER, files, rendered
-from reference.schedule import FILE
-from reference.vectors import load
+from reference.vectors import PLACE, load
 
 VECTORS = {path.stem: path for path in files()}
 
@@ -58,7 +57,7 @@ def test_a_program_follows_from_the_key_alone() -> None:
 
 
 def test_a_key_whose_known_values_follow_from_inputs_has_no_program() -> None:
-    key = PrivateKey(load(FILE.parents[1] / "private/everything-default.json").key)
+    key = PrivateKey(load(PLACE / "private/everything-default.json").key)
     with pytest.raises(Rejected, match="a contract does not execute what follows from inputs"):
         proof(key)
 

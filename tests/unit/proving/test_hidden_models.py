@@ -18,7 +18,6 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower_once
 from inferproof.proving.sumcheck.lower.context import Options
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.testing.graphs import constant, everything, small
 from inferproof.testing.rejections import rejects
 
@@ -130,9 +129,7 @@ def test_models_are_provable_with_hidden_weights(name: str) -> None:
     made, _ = _pair(model, samples, 0.0, Options())
     native = library()
     for profile in ("default", "conservative"):
-        native.security(encode_graph(_hidden(made).graph), profile, PRIVATE)
-    with pytest.raises(native.NativeError, match="only the private mode commits to"):
-        native.security(encode_graph(_hidden(made).graph), "default", "clear")
+        native.security(encode_graph(_hidden(made).graph), profile)
 
 
 def test_a_graph_without_weights_in_it_stays_as_it_is() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from inferproof.second_verifier.reader import Rejected
 from reference.hiding_vectors import check
-from reference.schedule import FILE
+from reference.vectors import PLACE
 
-FILES = sorted(FILE.parents[1].joinpath("hiding").glob("*.json"))
+FILES = sorted(PLACE.joinpath("hiding").glob("*.json"))
 
 
 def test_there_are_vectors() -> None:

@@ -60,7 +60,7 @@ def row(columns):
 def refusal(made):
     native = library()
     with pytest.raises(native.NativeError) as caught:
-        native.VerifyingKey(key_of(made, "clear"))
+        native.VerifyingKey(key_of(made))
     return caught.value.args[0]
 
 
@@ -70,7 +70,7 @@ def sumcheck_bundle(sumcheck_system, sumcheck_compiled):
 
 
 def test_a_key_that_is_too_long_is_not_parsed(sumcheck_bundle):
-    head = key_of(row(1), "clear")[:49]
+    head = key_of(row(1))[:61]
     parsed = (
         "the circuit's settings are not those of a sound circuit: the graph of the verifying key "
         "is not well formed: the integer graph is not in its canonical encoding: "
@@ -118,7 +118,7 @@ def test_costly_graphs_are_refused(fine, costly, what, limit, sumcheck_bundle):
         "too much memory or time"
     )
     with rejects(Reason.KEY_TOO_COSTLY, message, kind=ArtifactRejected):
-        read_facts(resealed(sumcheck_bundle, key_of(costly, "clear")))
+        read_facts(resealed(sumcheck_bundle, key_of(costly)))
     library().check_graph(encode_graph(costly))  # it is a graph all the same
 
 

@@ -21,7 +21,6 @@ from inferproof.proving.costs import Costs, Point, Size, this_machine
 from inferproof.proving.sumcheck.calibrate import size_of
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of, sizes_of
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.notes import notes
 from inferproof.types.layer import QuantisedLayer, weakest
 from suites.lowering import loaded, model_of
@@ -119,9 +118,7 @@ def test_what_falls_short_is_told_with_its_layer_and_a_way_out(sumcheck_system, 
     assert notes(lowered()[1].report) == []
     path = tmp_path / "m.onnx"
     save(network(factor=6.0), path)
-    request = CompileRequest(
-        path, {"x": SAMPLES}, tmp_path / "out", mode=CLEAR, bits=8, max_error=0.001
-    )
+    request = CompileRequest(path, {"x": SAMPLES}, tmp_path / "out", bits=8, max_error=0.001)
     with pytest.raises(ModelRejected, match=r"most is lost at node 2 \(Exp") as refused:
         sumcheck_system.compile(request)
     assert refused.value.reason is Reason.CIRCUIT_INACCURATE

@@ -8,7 +8,6 @@ from onnx import helper
 from inferproof.errors import Reason
 from inferproof.models.measure import Measured, ValueRange
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.lower import compile as compiling
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.compile import lower_once
 from inferproof.proving.sumcheck.lower.context import Options
@@ -117,21 +116,6 @@ def test_an_output_that_is_not_finite_is_refused() -> None:
         "output y is not finite on the calibration data; calibrate where it is",
     ):
         lower_once(canonical, Measured(1, ranges, {}), Options())
-
-
-def test_more_accumulators_than_a_proof_carries_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(compiling, "MAX_ACCUMULATORS", 2)
-    weights = RNG.standard_normal((6, 3)).astype(np.float32)
-    model = model_of(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": X}, ["y"], {"w": weights}
-    )
-    with rejects(
-        Reason.LOWERING_ACCUMULATORS,
-        "the model's weighted layers give 3 results, one proof may carry 2",
-    ):
-        lowered(model, {"x": X})
 
 
 def test_more_steps_than_a_proof_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

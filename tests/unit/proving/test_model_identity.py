@@ -1,6 +1,5 @@
 """One bit of weights, graph, scales or pre-processing makes another model, whose proofs these are
-not: of the files that a model is compiled from, and of what was compiled. The mode is a part of
-the model's identity itself."""
+not: of the files that a model is compiled from, and of what was compiled."""
 
 import json
 import shutil
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from native_module import natively_proven
 from onnx import numpy_helper
 from small_models import JOB, PROVIDER, SALT
 
@@ -25,12 +23,12 @@ from inferproof.protocol.verifier_bundle import (
     quantisation_digest,
     verifying_key_digest,
 )
-from inferproof.proving.artifact import BUNDLE, HEADER
+from inferproof.proving.artifact import BUNDLE, HEADER, open_artifact
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import WEIGHTS, load
-from inferproof.proving.sumcheck.modes import CLEAR, PROFILES, mode_of
+from inferproof.proving.sumcheck.loaded import WEIGHTS, load, read_parameters
+from inferproof.proving.sumcheck.private_key import read_key
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import Sample, sample_bundle, sample_receipt
 from inferproof.verify.policy import Policy
@@ -38,8 +36,6 @@ from inferproof.verify.proof import verify_proof
 from inferproof.verify.receipt import verify_receipt
 
 pytestmark = pytest.mark.native
-ROOT = slice(14, 46)
-"""Where the root of the weights stands in a verifying key."""
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +44,8 @@ def bundle(sumcheck_system, sumcheck_compiled):
 
 
 @pytest.fixture(scope="module")
-def file(sumcheck_system, sumcheck_compiled, sumcheck_request):
-    return _prove(sumcheck_system, sumcheck_compiled, sumcheck_request)
+def file(sumcheck_system, sumcheck_compiled, mlp_request):
+    return _prove(sumcheck_system, sumcheck_compiled, mlp_request)
 
 
 def _prove(system, folder, request):
@@ -112,13 +108,13 @@ def _other_attribute(model):
     ids=["weight", "last bit of a weight", "last bit of a bias", "operator", "attribute"],
 )
 def test_another_file_is_another_model(
-    change, part, file, bundle, sumcheck_system, sumcheck_request, tmp_path
+    change, part, file, bundle, sumcheck_system, mlp_request, tmp_path
 ):
-    model = onnx.load(sumcheck_request.model)
+    model = onnx.load(mlp_request.model)
     change(model)
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
-    sumcheck_system.compile(replace(sumcheck_request, model=path, out=tmp_path / "out"))
+    sumcheck_system.compile(replace(mlp_request, model=path, out=tmp_path / "out"))
     other = sumcheck_system.verifier(tmp_path / "out")
     # Under the same salts, so that a part is another one for its content alone.
     changed = {name for name in ("graph", "weights") if _differ(name, other, bundle)}
@@ -126,15 +122,13 @@ def test_another_file_is_another_model(
     _refused_by(other, file, bundle, sumcheck_system)
 
 
-def test_the_same_file_is_the_same_model(bundle, sumcheck_system, sumcheck_request, tmp_path):
-    sumcheck_system.compile(replace(sumcheck_request, out=tmp_path / "out"))
+def test_the_same_file_is_the_same_model(bundle, sumcheck_system, mlp_request, tmp_path):
+    sumcheck_system.compile(replace(mlp_request, out=tmp_path / "out"))
     assert sumcheck_system.verifier(tmp_path / "out") == bundle
 
 
-def test_under_new_salts_it_is_another_model(
-    file, bundle, sumcheck_system, sumcheck_request, tmp_path
-):
-    sumcheck_system.compile(replace(sumcheck_request, salts=None, out=tmp_path / "out"))
+def test_under_new_salts_it_is_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
+    sumcheck_system.compile(replace(mlp_request, salts=None, out=tmp_path / "out"))
     other = sumcheck_system.verifier(tmp_path / "out")
     assert _differ("graph", other, bundle)
     assert _differ("weights", other, bundle)
@@ -145,14 +139,12 @@ def test_under_new_salts_it_is_another_model(
         verify_proof(encode_proof_file(file), other, sumcheck_system)
 
 
-def test_other_preprocessing_is_another_model(
-    file, bundle, sumcheck_system, sumcheck_request, tmp_path
-):
+def test_other_preprocessing_is_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
     words = {"kind": "tensor", "note": "a"}
     bundles = []
     for number, letter in enumerate("bc"):  # one bit apart
         out = tmp_path / str(number)
-        request = replace(sumcheck_request, out=out, preprocessing={**words, "note": letter})
+        request = replace(mlp_request, out=out, preprocessing={**words, "note": letter})
         sumcheck_system.compile(request)
         bundles.append(sumcheck_system.verifier(out))
     assert bundles[0].verifying_key == bundles[1].verifying_key == bundle.verifying_key
@@ -161,13 +153,11 @@ def test_other_preprocessing_is_another_model(
         _refused_by(other, file, bundle, sumcheck_system)
 
 
-def test_other_ranges_are_another_model(file, bundle, sumcheck_system, sumcheck_request, tmp_path):
+def test_other_ranges_are_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
     """One calibration number that is larger by half moves a scale."""
-    samples = sumcheck_request.calibration["x"].copy()
+    samples = mlp_request.calibration["x"].copy()
     samples.reshape(-1)[np.abs(samples).argmax()] *= 2.5
-    sumcheck_system.compile(
-        replace(sumcheck_request, calibration={"x": samples}, out=tmp_path / "out")
-    )
+    sumcheck_system.compile(replace(mlp_request, calibration={"x": samples}, out=tmp_path / "out"))
     other = sumcheck_system.verifier(tmp_path / "out")
     assert other.parts.quantisation != bundle.parts.quantisation
     assert other.commitment != bundle.commitment
@@ -184,32 +174,24 @@ def _of_mode(byte, bundle):
     return replace(bundle, verifying_key=key, parts=parts)
 
 
-def test_a_key_with_the_byte_of_the_other_mode_takes_no_proof(file, bundle, sumcheck_system):
-    assert bundle.verifying_key[12] == 1
-    assert mode_of(bundle.verifying_key) == CLEAR
-    other = _of_mode(3, bundle)
-    assert other.commitment != bundle.commitment
-    renamed = replace(file.statement, model_commitment=other.commitment)
-    with pytest.raises(ArtifactRejected) as caught:
-        verify_proof(encode_proof_file(replace(file, statement=renamed)), other, sumcheck_system)
-    assert caught.value.reason is Reason.ARTIFACT_SETTINGS
-
-
-def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
-    file, bundle, sumcheck_system, sumcheck_compiled, tmp_path
+@pytest.mark.parametrize(
+    ("byte", "mode", "date"), [(1, "clear", "2026-11-26"), (2, "committed", "2026-11-25")]
+)
+def test_a_key_of_a_mode_that_has_ended_is_refused_with_its_reason(
+    file, bundle, sumcheck_system, sumcheck_compiled, tmp_path, byte, mode, date
 ):
     message = (
-        "the verifying key is of mode committed, which has ended, because the weights follow from "
-        "a few of its proofs: no release verifies them, and the last builds that do are those of "
-        "0.1.0.dev0 from before 2026-11-25; compile the model again"
+        f"the verifying key is of mode {mode}, which has ended, because the weights follow from "
+        "its proofs: no release verifies them, and the last builds that do are those of "
+        f"0.1.0.dev0 from before {date}; compile the model again"
     )
-    ended = _of_mode(2, bundle)
+    ended = replace(_of_mode(byte, bundle), ranges=b"")
     renamed = replace(file.statement, model_commitment=ended.commitment)
     data = encode_proof_file(replace(file, statement=renamed))
     with rejects(Reason.MODE_ENDED, message, kind=ArtifactRejected):
         verify_proof(data, ended, sumcheck_system)
     with rejects(Reason.MODE_ENDED, message, kind=ArtifactRejected):
-        mode_of(ended.verifying_key)
+        sumcheck_system.security(ended)
     # A receipt, whose verifier reads the key at its ninth step.
     other = sample_bundle(system="sumcheck", version="1", verifying_key=ended.verifying_key)
     sample = Sample(bundle=other, gateway=SigningKey(bytes([7] * 32)))
@@ -226,35 +208,31 @@ def test_a_key_of_the_mode_that_has_ended_is_refused_with_its_reason(
         load(folder)
 
 
-@pytest.mark.parametrize("key", [b"", b"INFSUMVK\x01\x00\x00\x00", b"INFSUMVK\x01\x00\x00\x00\x04"])
-def test_a_key_without_a_mode_is_none(key):
-    message = (
-        "the circuit's settings are not those of a sound circuit: the verifying key names no mode"
-    )
-    with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
-        mode_of(key)
-
-
 # -- what was compiled ----------------------------------------------------------------------
 
 
-def test_each_bit_of_the_committed_weights_is_in_the_root(sumcheck_compiled, bundle, sumcheck_mode):
-    for profile in PROFILES[sumcheck_mode]:
-        _check_root(sumcheck_compiled, bundle, profile)
-
-
-def _check_root(sumcheck_compiled, bundle, profile):
-    native = library()
-    graph = native.VerifyingKey(bundle.verifying_key).graph()
+def test_weights_changed_by_one_bit_are_not_those_of_the_key(sumcheck_compiled, bundle):
+    """The key is made again from its secret: with any bit changed it is another root."""
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8)
-    keys = {native.commit(graph, weights, profile)[ROOT]}
-    for place in range(weights.size):
-        for bit in (0, 7) if place % 4 else range(8):
-            changed = weights.copy()
-            changed.view(np.uint8)[place] ^= np.uint8(1 << bit)
-            root = native.commit(graph, changed, profile)[ROOT]
-            assert root not in keys, f"bit {bit} of weight {place}"
-            keys.add(root)
+    parameters = read_parameters(open_artifact(sumcheck_compiled, "sumcheck", "1"))
+    kept = read_key(sumcheck_compiled)
+    native = library()
+
+    def loaded(weights, parameters):
+        key = bundle.verifying_key
+        return native.PrivateKey(key, weights, parameters, kept.secret, kept.links)
+
+    assert loaded(weights, parameters).name() == kept.name.raw
+    for place in range(0, weights.size, 5):
+        changed = weights.copy()
+        changed.view(np.uint8)[place] ^= np.uint8(1 << place % 8)
+        with pytest.raises(native.NativeError, match="not those of the verifying key"):
+            loaded(changed, parameters)
+    for place in range(parameters.size):
+        changed = parameters.copy()
+        changed[place] ^= 1
+        with pytest.raises(native.NativeError):
+            loaded(weights, changed)
 
 
 def test_a_proof_with_weights_changed_by_one_bit_is_refused(
@@ -262,12 +240,15 @@ def test_a_proof_with_weights_changed_by_one_bit_is_refused(
 ):
     """The other weights' own proof, of the same statement, under this key."""
     native = library()
-    graph = native.VerifyingKey(bundle.verifying_key).graph()
+    graph = native.VerifyingKey(bundle.verifying_key, bundle.ranges).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8).copy()
     weights[0] ^= 1
-    other = native.ProvingKey(native.commit(graph, weights, "default"), weights)
+    parameters = read_parameters(open_artifact(sumcheck_compiled, "sumcheck", "1"))
+    _, _, other = native.commit_private(graph, weights, parameters, "default")
+    epoch = other.begin(0)
+    epoch = epoch if epoch.proves() else epoch.begin(0)
     inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
-    _, proof = natively_proven(other, inputs, statement_digest(file.statement).raw)
+    proof = epoch.prove(other.execute(inputs), statement_digest(file.statement).raw, 0)
     message = "the proof does not hold for its statement"
     with rejects(Reason.PROOF_INVALID, message, kind=ProofRejected):
         verify_proof(encode_proof_file(replace(file, proof=proof)), bundle, sumcheck_system)

@@ -44,11 +44,12 @@ def test_random_graphs_are_proven() -> None:
         if not made.graph.weights:
             continue
         weights = np.frombuffer(made.weights, np.int8)
-        key = native.commit(encode_graph(made.graph), weights, "default")
         inputs = flat(made.inputs)
-        outputs, proof = natively_proven(native.ProvingKey(key, weights), inputs, STATEMENT)
+        key, ranges, outputs, proof = natively_proven(
+            encode_graph(made.graph), weights, inputs, STATEMENT
+        )
         assert [out.tolist() for out in outputs] == expected(made), f"seed {seed}"
-        verifier = native.VerifyingKey(key)
+        verifier = native.VerifyingKey(key, ranges)
         verifier.verify(inputs, outputs, STATEMENT, proof)
         wrong = [out.copy() for out in outputs]
         wrong[0][0] += 1

@@ -1,4 +1,4 @@
-"""An auditor compiles a model of mode private again and makes the commitment in its key again: what
+"""An auditor compiles a model again and makes the commitment in its key again: what
 agrees, and every way in which it does not."""
 
 import asyncio
@@ -28,11 +28,10 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.opening import KeyOpening, ModelOpening, decode_opening, encode_opening
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.audit import audit
-from inferproof.proving.base import Compared, CompileRequest
+from inferproof.proving.base import Compared, CompileRequest, ProofSystem
 from inferproof.proving.opening import read_opening
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.audit import COMMITMENT, GRAPH, TERMS, compare_key, terms_of
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.rotation import open_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -72,7 +71,7 @@ def published(
 ) -> Path:
     """The provider's folder, of a model with salts of its own."""
     out = tmp_path_factory.mktemp("published") / "compiled"
-    system.compile(replace(mlp_request, mode=PRIVATE, salts=None, out=out))
+    system.compile(replace(mlp_request, salts=None, out=out))
     return out
 
 
@@ -82,7 +81,7 @@ def again(
 ) -> Path:
     """The same file compiled once more, by whoever audits."""
     out = tmp_path_factory.mktemp("again") / "compiled"
-    system.compile(replace(mlp_request, mode=PRIVATE, salts=None, out=out))
+    system.compile(replace(mlp_request, salts=None, out=out))
     return out
 
 
@@ -281,7 +280,7 @@ def test_a_key_of_another_profile_or_mode_is_told(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "conservative"
-    system.compile(replace(request_, mode=PRIVATE, profile="conservative", out=out))
+    system.compile(replace(request_, profile="conservative", out=out))
     parts = parts_of(compare_key(bundle, out, None))
     assert parts[GRAPH].agrees is True
     counts = struct.unpack_from("<III", bundle.verifying_key, 46)
@@ -292,18 +291,7 @@ def test_a_key_of_another_profile_or_mode_is_told(
     )
     with rejects(Reason.AUDIT_KEY_TERMS, message, kind=ArtifactRejected):
         parts[TERMS].check()
-    named = replace(opening, options={**opening.options, "mode": CLEAR})
-    (key,) = (each for each in audit(request_, bundle, named, system).parts if each.part == TERMS)
-    message = (
-        "the verifying key is not one as the file compiles to: it has mode private and not mode "
-        "clear"
-    )
-    with rejects(Reason.AUDIT_KEY_TERMS, message, kind=ArtifactRejected):
-        key.check()
     assert compare_key(system.verifier(out), out, None) is not None
-    clear = tmp_path / "clear"
-    system.compile(replace(request_, mode=CLEAR, out=clear))
-    assert compare_key(system.verifier(clear), out, None) is None
 
 
 def test_a_wrong_secret_makes_another_commitment(
@@ -415,20 +403,19 @@ def test_an_opening_that_would_open_nothing_is_not_written(
     assert "--gateway goes with the key" in result.stderr
 
 
-def test_keys_of_other_modes_have_no_secret_to_open(
-    request_: CompileRequest, system: SumcheckSystem, tmp_path: Path, told: Callable[..., Any]
+def test_keys_of_other_systems_have_no_secret_to_open(
+    ezkl_system: ProofSystem, ezkl_compiled: Path, tmp_path: Path, told: Callable[..., Any]
 ) -> None:
-    out, target = tmp_path / "clear", tmp_path / "opening.json"
-    system.compile(replace(request_, mode=CLEAR, out=out))
+    out, target = ezkl_compiled, tmp_path / "opening.json"
     code, answer = told("model", "open", out, "--out", target, "--part", "key")
     assert (code, answer["reason"]) == (1, "OPENING_NO_KEY")
     assert not target.exists()
     message = (
         f"the verifying key of the compiled model in {out} has no secret that could be opened; "
-        "keys of mode private alone have one"
+        "keys of proof system sumcheck alone have one"
     )
     with rejects(Reason.OPENING_NO_KEY, message, kind=ArtifactRejected):
-        opened_key(out, system.verifier(out), gateway=False, data_dir=None)
+        opened_key(out, ezkl_system.verifier(out), gateway=False, data_dir=None)
     code, answer = told("model", "open", out, "--out", target)
     assert (code, answer["opens"], answer["note"]) == (0, ["graph", "weights"], None)
 
@@ -480,7 +467,7 @@ def test_the_key_that_a_gateway_serves_with_is_opened_there(
     monkeypatch.setenv("INFERPROOF_TOKEN_ADDRESS", "0x" + "22" * 20)
     card, data = tmp_path / "tiny", tmp_path / "data"
     with closing(SumcheckSystem(openings=local_openings)) as system:
-        compile_tiny(card, "tiny", system, mode=PRIVATE)
+        compile_tiny(card, "tiny", system)
         bundle = system.verifier(card / "compiled")
     folder, target = card / "compiled", tmp_path / "opening.json"
     there = ("--gateway", "--data-dir", data)

@@ -32,7 +32,6 @@ from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import CHECKER, input_root
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, private_notes
 from inferproof.proving.sumcheck.private_key import read_key
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -65,10 +64,10 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalOpeningBudg
 
 @pytest.fixture(scope="module")
 def made(mlp_request: CompileRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compiled model of mode private, to be copied."""
+    """A compiled model, to be copied."""
     out, passing = tmp_path_factory.mktemp("private") / "compiled", PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: passing)) as system:
-        report = system.compile(replace(mlp_request, mode=PRIVATE, out=out))
+        report = system.compile(replace(mlp_request, out=out))
     assert not any("private:" in note for note in report.notes)
     return out
 
@@ -221,29 +220,6 @@ def test_what_goes_with_a_private_input_alone(compiled: Path, own: Path, tmp_pat
         assert run(*common, *arguments).exit_code == 2
     assert run("verify", compiled, own, "--input", own).exit_code == 2
     assert not (tmp_path / "opening").exists()
-
-
-def test_the_clear_mode_refuses_a_private_input(
-    mlp_request: CompileRequest, own: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "clear"
-    message = (
-        "the input cannot be private: proofs of mode clear show their inputs; compile the model "
-        "with --mode private"
-    )
-    with local_system("sumcheck") as system:
-        system.compile(replace(mlp_request, mode="clear", out=out))
-        request = ProveRequest(out, INPUTS, JOB, ZERO_ADDRESS, SECRET, private_input=True)
-        with rejects(Reason.PRIVATE_INPUT_UNSUPPORTED, message, kind=RequestRejected):
-            prove(system, request)
-        with rejects(Reason.PRIVATE_INPUT_UNSUPPORTED, message, kind=RequestRejected):
-            input_root(system.verifier(out), INPUTS, SECRET)
-    refused = run(
-        *("prove", out, "--input", own, "--out", tmp_path / "proof", "--visibility", "private")
-    )
-    assert refused.exit_code == 1
-    assert message in " ".join(refused.stderr.split())
-    assert not (tmp_path / "proof.opening").exists()
 
 
 class Unplanned:

@@ -11,13 +11,12 @@ from inferproof.second_verifier.private.soundness import bits, terms
 from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.reader import Rejected
 from reference.changes import MALFORMED, decoded_private, fields, flipped, verdict
-from reference.schedule import FILE
-from reference.vectors import Vector, files, load
+from reference.vectors import PLACE, Vector, files, load
 
 FOLDER = "private/inputs"
 VECTORS = {path.stem: load(path) for path in files(FOLDER)}
 SMALL = VECTORS["linear-default"]
-SECURITY = FILE.parents[1] / FOLDER / "security.json"
+SECURITY = PLACE / FOLDER / "security.json"
 BATCHING = ("batching of equations and claims", "ranges: batching of equations and claims")
 """The terms of which the native report counts more than must be."""
 each_vector = pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS.keys())
@@ -80,7 +79,7 @@ def test_a_verifier_of_public_inputs_takes_no_proof_of_private_ones() -> None:
     zeros = [[max(tensor.lo, 0)] * tensor.size for tensor in key.graph.inputs]
     with pytest.raises(Rejected, match="LINK_END"):
         key.verify(zeros, SMALL.outputs, SMALL.statement, SMALL.proof)
-    shown = load(FILE.parents[1] / "private" / "linear-default.json")
+    shown = load(PLACE / "private" / "linear-default.json")
     assert verdict(shown) is None
     other = replace(shown, input_root=root(SMALL), inputs=[])
     assert verdict(other) == "LINK_END"

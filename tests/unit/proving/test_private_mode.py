@@ -1,4 +1,4 @@
-"""Models of mode private, compiled, proven and rotated by whoever has their openings counted."""
+"""Models compiled, proven and rotated by whoever has their openings counted."""
 
 import asyncio
 import errno
@@ -40,8 +40,6 @@ from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck import private_key
 from inferproof.proving.sumcheck.evidence import evidence_holds
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import Cache
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
 from inferproof.proving.sumcheck.rotation import Rotation
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -77,7 +75,7 @@ def made(mlp_request: CompileRequest, tmp_path_factory: pytest.TempPathFactory) 
     """A compiled model whose key nobody counts, to be copied."""
     out, passing = tmp_path_factory.mktemp("private") / "compiled", PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: passing)) as system:
-        system.compile(replace(mlp_request, mode=PRIVATE, out=out))
+        system.compile(replace(mlp_request, out=out))
     return out
 
 
@@ -116,7 +114,7 @@ def test_what_opens_the_key_stays_with_its_owner(
 ) -> None:
     compiled = tmp_path / "compiled"
     with closing(SumcheckSystem(openings=local_openings)) as system:
-        report = system.compile(replace(mlp_request, mode=PRIVATE, out=compiled))
+        report = system.compile(replace(mlp_request, out=compiled))
     assert report.notes[-1] == (
         "each process that proves takes an opening of the key, which are counted (provider "
         "openings)"
@@ -145,12 +143,12 @@ def test_nothing_is_compiled_or_proven_without_a_count(
     mlp_request: CompileRequest, compiled: Path, tmp_path: Path
 ) -> None:
     message = (
-        "the model is of mode private, whose openings are counted, and nothing was given that "
-        "counts them; use inferproof.app.openings.local_system, or prove by inferproof prove"
+        "the openings of the model's key are counted, and nothing was given that counts them; use "
+        "inferproof.app.openings.local_system, or prove by inferproof prove"
     )
     with closing(SumcheckSystem()) as system:
         with rejects(Reason.MISSING_OPENINGS, message, kind=MissingPart):
-            system.compile(replace(mlp_request, mode=PRIVATE, out=tmp_path / "none"))
+            system.compile(replace(mlp_request, out=tmp_path / "none"))
         with rejects(Reason.MISSING_OPENINGS, message, kind=MissingPart):
             system.execute(compiled, INPUTS, bytes(32))
         with rejects(Reason.MISSING_OPENINGS, message, kind=MissingPart):
@@ -171,24 +169,8 @@ def test_a_model_whose_count_does_not_begin_is_not_written(
         closing(SumcheckSystem(openings=lambda _folder: Full())) as system,
         pytest.raises(Unavailable),
     ):
-        system.compile(replace(mlp_request, mode=PRIVATE, out=tmp_path / "none"))
+        system.compile(replace(mlp_request, out=tmp_path / "none"))
     assert not (tmp_path / "none").exists()
-
-
-def test_models_of_other_modes_have_no_budget(
-    mlp_request: CompileRequest, records: LocalOpeningBudgets, tmp_path: Path
-) -> None:
-    out = tmp_path / "clear"
-    with closing(SumcheckSystem(openings=local_openings)) as system:
-        system.compile(replace(mlp_request, mode=CLEAR, out=out))
-        assert system.budget(out) is None
-    assert not (out / PRIVATE_KEY).exists()
-    with rejects(
-        Reason.OPENINGS_UNCOUNTED,
-        f"the compiled model in {out} is of a mode whose openings are not counted",
-        kind=ArtifactRejected,
-    ):
-        asyncio.run(key_budgets.show(records, out))
 
 
 # -- proving ------------------------------------------------------------------------------------
@@ -215,22 +197,6 @@ def test_proofs_of_one_process_share_its_epochs(
         made = {decode_proof_file(prove(system, request).file).proof for _ in range(20)}
     assert len(made) == 20
     assert left(records, compiled) == before - 1
-
-
-def test_a_private_model_is_not_let_go_to_make_room(
-    records: LocalOpeningBudgets, compiled: Path, mlp_request: CompileRequest, tmp_path: Path
-) -> None:
-    """Taking it up again would cost an opening each time."""
-    other = tmp_path / "clear"
-    with closing(SumcheckSystem()) as system:
-        system.compile(replace(mlp_request, mode=CLEAR, out=other))
-    cache = Cache(room=1, openings=local_openings)
-    private = cache.get(compiled)
-    cache.get(other)
-    assert cache.get(compiled) is private
-    assert cache.names() == [str(other), str(compiled)]
-    cache.close()
-    assert cache.names() == []
 
 
 def test_a_proof_that_was_cancelled_before_it_began_took_nothing(
@@ -293,9 +259,6 @@ def test_a_key_that_does_not_show_its_ranges_is_refused(
             system.security(replace(bundle, ranges=bytes(other)))
         assert caught.value.reason is Reason.KEY_RANGES
         assert "the proof of the ranges is not valid" in caught.value.message
-        out = tmp_path / "clear"
-        system.compile(replace(mlp_request, mode=CLEAR, out=out))
-        assert not system.security(system.verifier(out)).shows_ranges
 
 
 def test_the_proof_of_the_ranges_stays_good_when_the_key_is_rotated(
@@ -582,12 +545,12 @@ async def test_an_order_book_that_does_not_answer_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_what_is_said_of_the_mode_follows_from_the_evidence(
+def test_what_is_said_of_proofs_follows_from_the_evidence(
     monkeypatch: pytest.MonkeyPatch, complete: bool
 ) -> None:
     monkeypatch.setattr(proof_mode, "evidence_complete", lambda **_: complete)
     with closing(SumcheckSystem()) as system:
-        said, clear = system.describe(), system.describe(CLEAR)
+        said = system.describe()
     assert said.assurance is (Assurance.ZK_PRIVATE if complete else Assurance.ZK_INTEGRITY)
     assert ("The tests that it shows nothing else are not complete" in said.not_proven) is (
         not complete
@@ -595,9 +558,6 @@ def test_what_is_said_of_the_mode_follows_from_the_evidence(
     assert "under one-time pads" in said.not_proven
     assert said.shows.startswith("the input, the outputs, and what the key says")
     assert ("for which the evidence is not complete" in said.shows) is not complete
-    assert clear.shows.endswith("it hides nothing")
-    assert clear.assurance is Assurance.ZK_INTEGRITY
-    assert "The proof is not zero-knowledge" in clear.not_proven
 
 
 @pytest.fixture
@@ -668,17 +628,17 @@ def test_what_the_key_shows_is_itemised(
     said = " ".join(done.output.split())
     assert f"{hidden['weights']} weights in 2 matrices" in said
     assert "hiding: a digest of the file's graph and a salt of 32 random bytes" in said
-    out = tmp_path / "clear"
-    with closing(SumcheckSystem()) as system:
-        system.compile(replace(mlp_request, mode=CLEAR, out=out))
+
+
+@pytest.mark.slow
+def test_other_systems_do_not_itemise_what_a_key_shows(ezkl_compiled: Path) -> None:
     with rejects(
         Reason.PRIVACY_NOT_ITEMISED,
-        "what the key shows is itemised for models of mode private alone: proofs of this one show "
-        "more than its key",
+        "what the key shows is itemised for models of proof system sumcheck alone",
         kind=NotFound,
     ):
-        inspect.privacy_of(read_bundle(out))
-    assert RUNNER.invoke(APP, ["inspect", str(out), "--privacy"]).exit_code == 1
+        inspect.privacy_of(read_bundle(ezkl_compiled))
+    assert RUNNER.invoke(APP, ["inspect", str(ezkl_compiled), "--privacy"]).exit_code == 1
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Keys, epochs and proofs of the private mode at the door to the native module."""
+"""Keys, epochs and proofs at the door to the native module."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ STARTS, LEAST_PROOFS, PROOFS = 1024, 16, 1_000_000
 
 @dataclass(frozen=True)
 class Made:
-    """A key of mode private with all that its owner keeps."""
+    """A key with all that its owner keeps."""
 
     graph: bytes
     weights: Int8s
@@ -84,7 +84,6 @@ def test_proofs_of_an_epoch_verify_under_the_key(made: Made) -> None:
     key = made.load()
     epoch = key.begin(3).begin(0)
     verifier = made.verifier()
-    assert verifier.mode() == "private"
     proofs = []
     for slot in (0, 5):
         execution = key.execute(made.inputs)
@@ -202,7 +201,7 @@ def test_the_second_verifier_accepts_a_proof_of_the_usual_size(made: Made) -> No
 
 @pytest.mark.parametrize("profile", ["default", "conservative"])
 def test_the_report_counts_links(made: Made, profile: str) -> None:
-    report = json.loads(library().security(made.graph, profile, "private"))
+    report = json.loads(library().security(made.graph, profile))
     assert report["provable_bits"] >= 100
     names = {term["name"].split(":")[0] for term in report["terms"]}
     assert {"links of keys", "link of an epoch", "opening", "ranges"} <= names
@@ -217,20 +216,18 @@ def test_a_key_is_read_with_the_proof_of_its_ranges_only(made: Made) -> None:
     def refused(key: bytes, ranges: bytes) -> str:
         return code(lambda: native.VerifyingKey(key, ranges))
 
-    assert native.VerifyingKey(key, made.ranges).mode() == "private"
+    assert native.VerifyingKey(key, made.ranges)
     verify_ranges(key, made.ranges)
     assert refused(key, b"") == "RANGES_MISSING"
     changed = bytearray(made.ranges)
     changed[100] ^= 1
     assert refused(key, bytes(changed)) == "RANGES_INVALID"
     assert refused(key, made.ranges[:-1]) == "RANGES_INVALID"
-    # That of another key for the same weights; and for a key that shows none.
+    # That of another key for the same weights.
     other, secret, _ = native.commit_private(made.graph, made.weights, NOTHING, "default")
     shown = native.PrivateKey(other, made.weights, NOTHING, secret).prove_ranges(0, 3)
-    assert native.VerifyingKey(other, shown).mode() == "private"
+    assert native.VerifyingKey(other, shown)
     assert refused(key, shown) == "RANGES_INVALID"
-    plain = native.commit(made.graph, made.weights, "default")
-    assert refused(plain, made.ranges) == "RANGES_UNUSED"
 
 
 def test_ranges_are_shown_by_openings_of_the_first_key(made: Made) -> None:
@@ -254,10 +251,10 @@ def test_ranges_are_shown_by_openings_of_the_first_key(made: Made) -> None:
     assert code(lambda: renewed.prove_ranges(0, 0)) == "RANGES_ROTATED"
 
 
-def test_other_doors_stay_closed_to_the_mode(made: Made) -> None:
+@pytest.mark.parametrize("profile", ["small", "evm", ""])
+def test_there_are_no_other_profiles(made: Made, profile: str) -> None:
+    """That of contracts has no name yet."""
     native = library()
-    assert code(lambda: native.ProvingKey(made.verifying_key, made.weights)) == "KEY_VERSION"
-    assert (
-        code(lambda: native.commit_private(made.graph, made.weights, NOTHING, "small"))
-        == "KEY_VERSION"
-    )
+    refused = code(lambda: native.commit_private(made.graph, made.weights, NOTHING, profile))
+    assert refused == "PROFILE"
+    assert code(lambda: native.security(made.graph, profile)) == "PROFILE"

@@ -1,4 +1,4 @@
-"""Forms in pads, and the equations that the second verifier of the private mode records."""
+"""Forms in pads, and the equations that the second verifier records."""
 
 import pytest
 

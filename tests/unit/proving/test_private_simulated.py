@@ -1,4 +1,4 @@
-"""Proofs of the private mode by a simulator, which knows neither weights nor witness, under a
+"""Private proofs by a simulator, which knows neither weights nor witness, under a
 random oracle that it has programmed: the second verifier accepts them, as the native one does.
 
 `native/prover/tests/private_evidence` makes them; the vectors hold what the oracle answers.

@@ -11,11 +11,10 @@ from inferproof.second_verifier.private.range_graph import parts_of, range_graph
 from inferproof.second_verifier.private.ranges import RangePart, verify_ranges
 from inferproof.second_verifier.reader import Rejected
 from reference.changes import MALFORMED, flipped
-from reference.schedule import FILE
-from reference.vectors import load
+from reference.vectors import PLACE, load
 from unit.proving.test_private_reference import MANIFEST
 
-FOLDER = FILE.parents[1] / "private" / "ranges"
+FOLDER = PLACE / "private" / "ranges"
 
 
 class Shown(NamedTuple):
@@ -76,7 +75,7 @@ def test_a_key_without_one_is_refused() -> None:
 
 
 def test_a_proof_of_a_run_shows_no_ranges() -> None:
-    run = load(FILE.parents[1] / "private" / "linear-default.json")
+    run = load(PLACE / "private" / "linear-default.json")
     assert verdict(Shown(run.key, run.proof)) == "LINK_END"
 
 

@@ -99,9 +99,6 @@ def test_the_native_prover_goes_first_and_ezkl_takes_what_it_does_not(request_):
     compiler = compiler_of("auto", local_openings)
     done = compiler(request_, lambda _stage, _share: None)
     assert done.parts.proof_system == "sumcheck"
-    # A mode that one of the two has not is no reason to refuse the model.
-    clear = replace(request_, mode="clear", out=request_.out.with_name("clear"))
-    assert compiler(clear, lambda _stage, _share: None).parts.proof_system == "sumcheck"
     hashed = replace(request_, visibility=Visibility.HASHED, out=request_.out.with_name("hashed"))
     done = compiler(hashed, lambda _stage, _share: None)
     assert done.parts.proof_system == "ezkl"

@@ -43,7 +43,7 @@ STARTS = 9
 
 
 class Model:
-    """A key of mode private with one epoch."""
+    """A key with one epoch."""
 
     def __init__(self) -> None:
         (path,) = [path for path in files("private") if path.stem == "linear-default"]

@@ -14,7 +14,6 @@ from inferproof.models.load import load_model
 from inferproof.protocol.proof_file import encode_proof_file
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import ProveRequest, prove
-from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.verify.proof import verify_proof
 
@@ -29,8 +28,6 @@ MODELS = {
     "sum": ([NODE("Add", ["x", "x"], ["y"])], [1, 4], FLOAT),
     "transposed": ([NODE("Transpose", ["x"], ["y"])], [4, 1], FLOAT),
 }
-IN_THE_CLEAR = ("rectifier", "average", "transposed")
-"""Proven in the mode that is compiled faster; the others in the default one."""
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -38,8 +35,7 @@ def test_it_is_proven(name: str, sumcheck_system: SumcheckSystem, tmp_path: Path
     nodes, shape, kind = MODELS[name]
     data = calibration(1, 4, samples=16)
     model = save(tmp_path / "m.onnx", nodes, [("x", FLOAT, [1, 4])], [("y", kind, shape)])
-    mode = CLEAR if name in IN_THE_CLEAR else None
-    request = CompileRequest(model, {"x": data}, tmp_path / "compiled", mode=mode)
+    request = CompileRequest(model, {"x": data}, tmp_path / "compiled")
     sumcheck_system.compile(request)
     made = prove(sumcheck_system, ProveRequest(request.out, {"x": data[0]}, JOB, PROVIDER, SALT))
     (output,) = made.verified.outputs

@@ -259,26 +259,29 @@ async def test_a_copy_that_only_waits_keeps_nobody_out(services: Services) -> No
 
 
 ENDED = (
-    "the verifying key is of mode committed, which has ended, because the weights follow from a "
-    "few of its proofs: no release verifies them, and the last builds that do are those of "
-    "0.1.0.dev0 from before 2026-11-25; compile the model again"
+    "the verifying key is of mode {mode}, which has ended, because the weights follow from its "
+    "proofs: no release verifies them, and the last builds that do are those of 0.1.0.dev0 from "
+    "before {date}; compile the model again"
 )
+MODES = [(1, "clear", "2026-11-26"), (2, "committed", "2026-11-25")]
 
 
 def of_mode(code: int, model: str) -> tuple[bytes, bytes]:
-    """The submission of a model of sumcheck whose key names this mode."""
+    """The submission of a model of sumcheck whose key has this byte."""
     key = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([code, 1]) + bytes(36)
     bundle = named_bundle(system="sumcheck", version="1", verifying_key=key)
     proof = {"system": "sumcheck"}
     return submission(id=model, proof=proof, bundle=encode_bundle(bundle))
 
 
+@pytest.mark.parametrize(("byte", "mode", "date"), MODES)
 async def test_models_of_a_mode_that_has_ended_are_taken_no_more(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, byte: int, mode: str, date: str
 ) -> None:
     gateway, models = services.gateway, services.stores.models
-    document, signature = of_mode(2, "old")
-    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+    document, signature = of_mode(byte, "old")
+    ended = ENDED.format(mode=mode, date=date)
+    with rejects(Reason.MODE_ENDED, ended, kind=ArtifactRejected):
         await gateway.submit_model(document, signature)
     with pytest.raises(NotFound):
         await gateway.model("old")
@@ -286,16 +289,16 @@ async def test_models_of_a_mode_that_has_ended_are_taken_no_more(
     with monkeypatch.context() as before:
         before.setattr(registry_room, "_check_mode", lambda _bundle: None)
         await gateway.submit_model(document, signature)
-    with rejects(Reason.MODE_ENDED, ENDED, kind=ArtifactRejected):
+    with rejects(Reason.MODE_ENDED, ended, kind=ArtifactRejected):
         await gateway.approve("old@1.0.0")
     assert (await gateway.model("old")).status is ModelStatus.PENDING
-    await gateway.submit_model(*of_mode(1, "clear"))
-    for name in ("old@1.0.0", "clear@1.0.0"):
+    await gateway.submit_model(*of_mode(3, "good"))
+    for name in ("old@1.0.0", "good@1.0.0"):
         await models.set_status(name, ModelStatus.ACTIVE, now=1)
 
     assert await gateway._registry.suspend_ended() == ["old@1.0.0"]
     assert (await gateway.model("old")).status is ModelStatus.SUSPENDED
-    for name in ("clear", "sample"):
+    for name in ("good", "sample"):
         assert (await gateway.model(name)).status is ModelStatus.ACTIVE
     # Once more there is nothing to do.
     assert await gateway._registry.suspend_ended() == []
@@ -309,8 +312,8 @@ async def test_all_models_of_a_mode_that_has_ended_are_found(
     monkeypatch.setattr(registry_room, "_PAGE", 2)
     with monkeypatch.context() as before:
         before.setattr(registry_room, "_check_mode", lambda _bundle: None)
-        for name in names:
-            await services.gateway.submit_model(*of_mode(2, name))
+        for number, name in enumerate(names):
+            await services.gateway.submit_model(*of_mode(1 + number % 2, name))
     for name in names:
         await services.stores.models.set_status(f"{name}@1.0.0", ModelStatus.ACTIVE, now=1)
     suspended = await services.gateway._registry.suspend_ended()

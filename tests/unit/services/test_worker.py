@@ -115,7 +115,8 @@ async def test_fault_of_ours_is_tried_again_and_then_refunded(
 async def test_a_job_of_a_mode_that_has_ended_is_refunded_once(services: Services) -> None:
     """It was paid before its model was suspended; whoever opens the compiled model is refused."""
     job_id = await queued(services)
-    services.world.system.faults = [ArtifactRejected(Reason.MODE_ENDED)] * 3
+    ended = ArtifactRejected(Reason.MODE_ENDED, mode="clear", date="2026-11-26")
+    services.world.system.faults = [ended] * 3
     await services.gateway.suspend("sample@1.0.0")
     for _ in range(3):
         await services.worker.work_once()

@@ -127,31 +127,25 @@ def test_a_setup_that_is_not_trusted(parts) -> None:  # type: ignore[no-untyped-
         trusted.check_setup(parts)
 
 
-REPORT = SecurityReport(100.3, "default", "clear", (("all", 100.3),))
+REPORT = SecurityReport(100.3, "default", (("all", 100.3),))
 
 
 @pytest.mark.parametrize(
     "policy",
     [
         OPEN,
-        replace(OPEN, minimum_mode="clear", minimum_profile="default", minimum_bits=100.0),
-        replace(OPEN, minimum_profile="small"),
+        replace(OPEN, minimum_minimum_profile="default", minimum_bits=100.0),
     ],
 )
 def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
     policy.check_security(REPORT)
-    better = replace(REPORT, mode="private", profile="conservative", provable_bits=110.0)
+    better = replace(REPORT, profile="conservative", provable_bits=110.0)
     policy.check_security(better)
 
 
 @pytest.mark.parametrize(
     ("least", "report", "message"),
     [
-        (
-            {"minimum_mode": "private"},
-            REPORT,
-            "the mode of the proof is clear, at least private is asked for",
-        ),
         (
             {"minimum_profile": "conservative"},
             REPORT,
@@ -168,9 +162,9 @@ def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
             "the provable bits of the proof is unknown, at least 1.0 is asked for",
         ),
         (
-            {"minimum_mode": "clear"},
-            replace(REPORT, mode="new"),
-            "the mode of the proof is new, at least clear is asked for",
+            {"minimum_profile": "default"},
+            replace(REPORT, profile="small"),
+            "the profile of the proof is small, at least default is asked for",
         ),
     ],
 )

@@ -188,7 +188,7 @@ class Ranged(SampleChecker):
         return sum(int((abs(array) > 1).sum()) for array in inputs.values())
 
     def security(self, bundle: VerifierBundle, *, private_input: bool = False) -> SecurityReport:
-        return SecurityReport(100.25, "default", "clear", (("all", 100.25),))
+        return SecurityReport(100.25, "default", (("all", 100.25),))
 
 
 def _ranged(file: ReceiptFile, policy: Policy = OPEN) -> VerifiedReceipt:
@@ -232,17 +232,17 @@ def test_12_another_number_of_values_beyond_the_range(said: int) -> None:
 
 
 def test_10_proofs_are_as_sound_as_the_policy_asks() -> None:
-    verified = _ranged(FILE, replace(OPEN, minimum_bits=100, minimum_profile="small"))
+    verified = _ranged(FILE, replace(OPEN, minimum_bits=100, minimum_profile="default"))
     assert verified.security is not None
     assert verified.steps[9].detail == (
-        "sample, statement bound, mode clear, profile default, 100.2 provable bits"
+        "sample, statement bound, profile default, 100.2 provable bits"
     )
     message = "the provable bits of the proof is 100.2, at least 128 is asked for"
     with rejects(Reason.POLICY_SECURITY, message, kind=PolicyRejected):
         _ranged(FILE, replace(OPEN, minimum_bits=128))
-    message = "the mode of the proof is unknown, at least clear is asked for"
+    message = "the profile of the proof is unknown, at least default is asked for"
     with rejects(Reason.POLICY_SECURITY, message, kind=PolicyRejected):
-        _verify(FILE, policy=replace(OPEN, minimum_mode="clear"))
+        _verify(FILE, policy=replace(OPEN, minimum_profile="default"))
 
 
 def test_proof_and_verifier_may_be_given_apart() -> None:
@@ -647,7 +647,7 @@ def test_12_a_receipt_says_no_more_than_its_proof(changed: dict[str, object]) ->
 
 
 PRIVATE_KEY = bytes([*range(12), 3, 1])
-"""The first bytes of a key of mode private."""
+"""The first bytes of a key."""
 
 
 @pytest.mark.parametrize("signed", [False, True])

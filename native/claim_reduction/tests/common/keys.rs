@@ -4,7 +4,7 @@ use super::Case;
 use super::cheat::{Cheat, Choice, indices, padded, within};
 use super::graphs::{Builder, Random};
 use claim_reduction::{Constraint, Form, Plan, Visibility};
-use executor::{Tensors, execute_with};
+use executor::{Tensors, execute};
 use graph::{Graph, Values};
 use layers::contractions;
 use p3_field::PrimeCharacteristicRing;
@@ -108,7 +108,7 @@ impl Key {
             weights: &weights,
             parameters: &self.declared_parameters(choice),
         };
-        execute_with(&self.graph, &values, &views, &mut tensors).ok()?;
+        execute(&self.graph, &values, &views, &mut tensors).ok()?;
         Some(tensors.outputs(&self.graph).map(<[i32]>::to_vec).collect())
     }
 

@@ -12,13 +12,27 @@ use claim_reduction::{
     Columns, Counter, LookupClaim, Opened, Plan, Problem, Prover, Rejected, Table, Verifier,
     Visibility, Witness, columns, padded, reduce,
 };
-use executor::{Tensors, execute};
-use graph::{Graph, elements};
+use executor::{Fault, Tensors};
+use graph::{Graph, Values, elements};
 use layers::{Contraction, contractions};
 use p3_field::{PrimeCharacteristicRing, PrimeField64};
 use relation::{Form, Recorder};
 use std::collections::HashMap;
 use transcript::{Base, Extension, Site, Transcript};
+
+/// Runs a graph without parameters.
+pub fn execute(
+    graph: &Graph,
+    weights: &[i8],
+    inputs: &[&[i32]],
+    tensors: &mut Tensors,
+) -> Result<(), Fault> {
+    let values = Values {
+        weights,
+        parameters: &[],
+    };
+    executor::execute(graph, &values, inputs, tensors)
+}
 
 /// An execution to be proven.
 pub struct Case {

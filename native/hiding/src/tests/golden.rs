@@ -21,6 +21,7 @@ use p3_field::PrimeCharacteristicRing;
 use p3_merkle_tree::{MerkleTreeMmcs, PrunedMerklePaths};
 use p3_multilinear_util::point::Point;
 use p3_multilinear_util::poly::Poly;
+use p3_security::SecurityAssumption;
 use p3_sumcheck::layout::PrefixProver;
 use p3_sumcheck::{
     OpeningBatch, OpeningProtocol, PrescribedPointPcs, SumcheckData, TableShape, TableSpec,
@@ -116,7 +117,10 @@ fn config(
         starting_log_inv_rate: 2,
         round_log_inv_rates: vec![3, 5, 6, 7][..(variables - 6).div_ceil(3) - 2].to_vec(),
         folding_factor: FoldingFactor::ConstantFromSecondRound(6, 3),
-        soundness_type: profile.assumption(),
+        soundness_type: match profile {
+            Profile::Conservative => SecurityAssumption::UniqueDecoding,
+            Profile::Default | Profile::Evm => SecurityAssumption::JohnsonBound,
+        },
         security_level: 90,
         pow_bits: 10,
     };
@@ -315,7 +319,7 @@ fn openings(
 
 #[test]
 fn the_librarys_verifier_accepts_what_this_prover_sends() {
-    for profile in Profile::NAMED_PRIVATE {
+    for profile in Profile::NAMED {
         for (variables, claims) in [(13, 1), (15, 4), (16, 2), (18, 3)] {
             let plain = Plain::new(variables, claims, profile);
             assert!(plain.accepted_there(), "{variables} {profile:?}");

@@ -1,11 +1,11 @@
-//! Proofs of the private mode.
+//! Proofs, and the commitments that they open.
 //!
 //! ```text
 //! proof = (links, root of the columns, padded elements of lookups and reduction, relation proof, hiding opening)
 //! ```
 //!
-//! Lookups and reduction run under one-time pads, which are cells of the committed columns. What it has sent is replayed as a verifier reads it, into equations in pads; these are proven,
-//! and what is left of them is opened with all claims on columns and weights at once.
+//! Lookups and reduction run under one-time pads, which are cells of the committed columns. What was
+//! sent is replayed as a verifier reads it, into equations in pads; these are proven, and what is left of them is opened with all claims on columns and weights at once.
 //!
 //! | module | what it holds |
 //! | --- | --- |

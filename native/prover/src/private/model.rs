@@ -59,11 +59,11 @@ impl Model {
                 weights: &[],
                 parameters: &elements,
             };
-            executor::execute_with(graph, &values, inputs, &mut tensors)?;
+            executor::execute(graph, &values, inputs, &mut tensors)?;
             return relations::witness(graph, part.proofs().relations(), tensors);
         }
         let (graph, proofs) = (self.key.graph(), self.proofs(kind)?);
-        executor::execute_with(graph, &self.values(), inputs, &mut tensors)?;
+        executor::execute(graph, &self.values(), inputs, &mut tensors)?;
         relations::witness(graph, proofs.relations(), tensors)
     }
 

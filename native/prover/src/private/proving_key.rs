@@ -24,7 +24,7 @@ use transcript::Base;
 use transcript::Extension;
 use verifier::private::{Commitment, Known, Link, chain};
 
-/// A key of the private mode with its weights and parameters, under a commitment of their own that is made again
+/// A key with its weights and parameters, under a commitment of their own that is made again
 /// from a secret: who has the secret and what openings of it show has the weights. It is opened for epochs and
 /// by no proof.
 pub struct ProvingKey {

@@ -1,4 +1,4 @@
-//! Models of the private mode with weights and inputs.
+//! Models with weights and inputs.
 #![allow(dead_code)]
 
 use crate::models::graphs::{Builder, Random, clamps};

@@ -1,4 +1,4 @@
-//! The private mode: columns of the non-linear operations are committed to, lookups and reduction are sent under
+//! Proofs: columns of the non-linear operations are committed to, lookups and reduction are sent under
 //! one-time pads, and one opening shows one linear claim on columns, pads and weights together.
 //!
 //! ```text

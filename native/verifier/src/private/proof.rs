@@ -1,4 +1,4 @@
-//! A proof of the private mode and its bytes. Every length follows from the key, but the number of
+//! A proof and its bytes. Every length follows from the key, but the number of
 //! siblings in openings, which is bounded by it.
 
 use super::chain;

@@ -389,7 +389,7 @@ OPERATION = operation(
             "required": False,
             "description": "Asks for a proof that shows nothing of the input. It holds 32 random "
             "bytes that salt the digest of the request, which is signed for; keep them, for they "
-            "are part of the request. Only models of mode private take private inputs.",
+            "are part of the request. Models say whether they take private inputs.",
             "schema": {"type": "string", "pattern": _SALT.pattern},
             "example": s.HEX32,
         },

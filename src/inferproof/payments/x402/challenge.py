@@ -177,7 +177,6 @@ def header_part(asked: dict[str, Json]) -> dict[str, Json]:
 
 def _proof_json(proof: ToldProof) -> dict[str, Json]:
     return {
-        "mode": proof.mode,
         "assurance": None if proof.assurance is None else proof.assurance.value,
         "privateInputs": proof.private_inputs,
     }
@@ -189,7 +188,7 @@ def _read_proof(info: ProofInfo | None) -> ToldProof:
     if info is None:
         return UNTOLD
     known = {level.value: level for level in Assurance}
-    return ToldProof(info.mode, known.get(info.assurance or ""), info.privateInputs)
+    return ToldProof(known.get(info.assurance or ""), info.privateInputs)
 
 
 def bazaar(discovery: Discovery) -> dict[str, Json]:

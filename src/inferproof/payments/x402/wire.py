@@ -104,7 +104,6 @@ class PaymentInfo(Struct):
 class ProofInfo(Struct):
     """What our extension says in a challenge of the proof."""
 
-    mode: Word | None = None
     assurance: Word | None = None
     privateInputs: bool | None = None  # noqa: N815
 

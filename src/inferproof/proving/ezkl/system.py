@@ -36,7 +36,6 @@ from inferproof.proving.inputs import (
     check_calibration,
     check_found_precision,
     check_inputs,
-    check_mode,
     write_arrays,
 )
 from inferproof.proving.opening import Hidden
@@ -88,12 +87,11 @@ class EzklSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        PROFILE_UNKNOWN, MODE_UNKNOWN, OPTION_UNUSED.
+        PROFILE_UNKNOWN, OPTION_UNUSED.
         """
         library()
         if request.profile != PROFILE:
             raise ModelRejected(Reason.PROFILE_UNKNOWN, name=request.profile, known=PROFILE)
-        check_mode(self.name, request.mode)
         check_found_precision(self.name, request)
         began = time.perf_counter()
         progress("reading the model", 0.0)

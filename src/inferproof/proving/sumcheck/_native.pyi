@@ -53,10 +53,7 @@ def run_graph(
 ) -> list[npt.NDArray[np.int32]]:
     """The graph's outputs."""
 
-def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str) -> bytes:
-    """The verifying key of mode clear: security profile, commitment to the weights, graph."""
-
-def security(graph: bytes, profile: str, mode: str = "clear") -> str:
+def security(graph: bytes, profile: str) -> str:
     """The provable bits of proofs for this graph and each of their terms, as JSON."""
 
 def commit_private(
@@ -65,35 +62,14 @@ def commit_private(
     parameters: npt.NDArray[np.int32],
     profile: str,
 ) -> tuple[bytes, bytes, PrivateKey]:
-    """The verifying key of mode private, the secret of 32 bytes that hides its commitment, and the
-    key, loaded.
+    """The verifying key, the secret of 32 bytes that hides its commitment, and the key, loaded.
 
     Randomness is the operating system's. `parameters` are those of the graph one after another, of
     length 0 where it has none.
     """
 
-class ProvingKey:
-    """Weights with what their commitment is opened from; threads may share it."""
-
-    def __init__(self, verifying_key: bytes, weights: npt.NDArray[np.int8]) -> None: ...
-    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> Execution:
-        """One run of the graph."""
-
-class Execution:
-    """A run of a graph. What a proof is made of stays in memory until it is proven."""
-
-    def outputs(self) -> list[npt.NDArray[np.int32]]:
-        """The graph's outputs."""
-
-    def prove(self, statement: bytes, goes_on: Callable[[str], bool] | None = None) -> bytes:
-        """The proof of this run for a statement digest. The graph is not run again; a run is
-        proven once.
-
-        `goes_on` is called with the name of each phase that begins, reduce and open; False cancels.
-        """
-
 class PrivateKey:
-    """A key of mode private with its weights and parameters, under a commitment of their own.
+    """A key with its weights and parameters, under a commitment of their own.
 
     That is opened for epochs and never for proofs. Threads may share the key.
 
@@ -227,11 +203,11 @@ class VerifyingKey:
     """
 
     def __init__(self, verifying_key: bytes, ranges: bytes = b"") -> None:
-        """One of mode private is read with what shows its ranges, which is checked.
+        """A key is read with what shows its ranges, which is checked.
 
-        RANGES_MISSING or RANGES_INVALID without, KEY_RANGES where they cannot be shown, and
-        RANGES_UNUSED with it for another mode's.
+        RANGES_MISSING or RANGES_INVALID without, KEY_RANGES where they cannot be shown.
         """
+
     def graph(self) -> bytes:
         """The graph in it."""
 
@@ -244,14 +220,10 @@ class VerifyingKey:
     def size(self) -> tuple[int, int, int]:
         """As the function `graph_size`."""
 
-    def mode(self) -> str:
-        """The mode that it names: clear or private."""
-
     def security(self, private_inputs: bool = False) -> str:
         """As the function `security`; of proofs of private inputs where it is asked for.
 
-        KEY_UNSUPPORTED and other codes of keys where the graph has no plan for them,
-        INPUTS_PUBLIC_ONLY where the mode has none.
+        KEY_UNSUPPORTED and other codes of keys where the graph has no plan for them.
         """
 
     def input_root(self, inputs: Sequence[npt.NDArray[np.int32]], secret: bytes) -> bytes:
@@ -274,5 +246,5 @@ class VerifyingKey:
         Where inputs are None it holds for some inputs in range under the root. Which of both it is
         MUST come from the statement, not with the proof.
 
-        A proof of mode private comes with its links; those that were checked are remembered.
+        A proof comes with its links; those that were checked are remembered.
         """

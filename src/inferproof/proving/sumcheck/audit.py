@@ -1,4 +1,4 @@
-"""A verifying key of mode private beside the model compiled again, for an auditor.
+"""A verifying key beside the model compiled again, for an auditor.
 
 Such a key is made with randomness of its own, so that the model compiled again has another one.
 Compared are the graph, the terms, and, with what its maker opens, the commitment, which is made
@@ -20,7 +20,6 @@ from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import Int8s, graph_rejection, library
 from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS, read_parameters
-from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.prove import failure
 from inferproof.proving.sumcheck.public_facts import other_facts
 from inferproof.types.digest import Digest
@@ -38,24 +37,18 @@ _OPENINGS = 46
 
 def compare_key(
     bundle: VerifierBundle, compiled: Path, opened: KeyOpening | None
-) -> tuple[Compared, ...] | None:
+) -> tuple[Compared, ...]:
     """The parts of the bundle's verifying key beside the model that was compiled again into a
-    folder; None where the bundle's is of another mode.
+    folder.
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY, and as `open_artifact`; Unavailable
-    PROVER_FAILED; MissingPart MISSING_NATIVE.
+    Raises: ArtifactRejected MODE_ENDED, ARTIFACT_SETTINGS, KEY_TOO_COSTLY, and as `open_artifact`;
+    Unavailable PROVER_FAILED; MissingPart MISSING_NATIVE.
     Soundness: that the commitment agrees rests on the collision resistance of the hash, and where
     links lead to it on theirs. Without an opening nothing is shown of the weights.
     """
-    key = bundle.verifying_key
-    if mode_of(key) != PRIVATE:
-        return None
     made = open_artifact(compiled, NAME, VERSION)
-    mode = mode_of(made.bundle.verifying_key)
-    if mode != PRIVATE:
-        got, expected = f"mode {PRIVATE}", f"mode {mode}"
-        return (Compared.other(TERMS, Reason.AUDIT_KEY_TERMS, got=got, expected=expected),)
-    return (_graph(bundle, made), _terms(bundle, made), _commitment(key, made, opened))
+    key = _commitment(bundle.verifying_key, made, opened)
+    return (_graph(bundle, made), _terms(bundle, made), key)
 
 
 def _graph(bundle: VerifierBundle, made: Artifact) -> Compared:
@@ -76,7 +69,7 @@ def _terms(bundle: VerifierBundle, made: Artifact) -> Compared:
 
 
 def terms_of(bundle: VerifierBundle) -> str:
-    """What a key of mode private is made for, in words: its profile, and how often its commitments
+    """What a key is made for, in words: its profile, and how often its commitments
     of each kind are opened."""
     profile = json.loads(read_facts(bundle).key.security())["profile"]
     openings = struct.unpack_from("<III", bundle.verifying_key, _OPENINGS)

@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -25,14 +24,12 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.keys import MadeKey, make_key
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Loaded
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.prove import trial
 from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
 from inferproof.types.digest import ZERO_DIGEST
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
 
-MEASURED = (PRIVATE, CLEAR)
 PROOFS = 9
 """Of each size; the medians are kept."""
 _RANGE = 127
@@ -67,22 +64,21 @@ between them."""
 def measure(
     report: Progress = no_progress, shapes: tuple[Shape, ...] = SHAPES, proofs: int = PROOFS
 ) -> Costs:
-    """What proofs of these shapes take in each mode of MEASURED, by the clock, made and checked as
-    a job's.
+    """What proofs of these shapes take by the clock, made and checked as a job's.
 
     Raises: MissingPart MISSING_NATIVE.
     """
     build = library().build()
     points = []
-    for number, (mode, shape) in enumerate(product(MEASURED, shapes)):
-        report(f"proving {shape.name}, mode {mode}", number / len(MEASURED) / len(shapes))
-        points.append(_point(shape, mode, proofs))
+    for number, shape in enumerate(shapes):
+        report(f"proving {shape.name}", number / len(shapes))
+        points.append(_point(shape, proofs))
     report("done", 1.0)
     return Costs(NAME, VERSION, int(time.time()), this_machine(build), tuple(points))
 
 
-def _point(shape: Shape, mode: str, proofs: int) -> Point:
-    loaded, graph = _load(shape, mode)
+def _point(shape: Shape, proofs: int) -> Point:
+    loaded, graph = _load(shape)
     rng = np.random.default_rng(7)
     made = []
     for _ in range(proofs):
@@ -92,7 +88,6 @@ def _point(shape: Shape, mode: str, proofs: int) -> Point:
         size_of(graph),
         prove_us=_median_us(one.prove_s for one in made),
         verify_us=_median_us(one.verify_s for one in made),
-        mode=mode,
     )
 
 
@@ -105,18 +100,17 @@ def _median_us(seconds: Iterator[float]) -> int:
     return max(1, round(statistics.median(seconds) * 1e6))
 
 
-def _load(shape: Shape, mode: str) -> tuple[Loaded, Graph]:
+def _load(shape: Shape) -> tuple[Loaded, Graph]:
     graph = graph_of(shape)
     size = sum(matrix.rows * matrix.cols for matrix in graph.weights)
     weights = np.random.default_rng(8).integers(-127, 128, size, dtype=np.int8)
-    made = make_key(encode_graph(graph), weights, np.zeros(0, dtype=np.int32), "default", mode)
+    made = make_key(encode_graph(graph), weights, np.zeros(0, dtype=np.int32), "default")
     item, result = graph.inputs[0], graph.shape(graph.outputs[0])
     settings = Settings(
         (QuantisedInput("x", item.shape, _SCALE, item.lo, item.hi, False),),
         (QuantisedOutput("y", result, 1.0),),
     )
-    loaded = Loaded(_bundle(settings, made), settings, made.model, size)
-    return loaded, graph
+    return Loaded(_bundle(settings, made), settings, made.model), graph
 
 
 def _bundle(settings: Settings, made: MadeKey) -> VerifierBundle:

@@ -79,7 +79,7 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
 
 def read_facts(bundle: VerifierBundle) -> Facts:
     """What the bundle says, once it is known that checking a proof of it takes no more than
-    seconds, and of a key of mode private that its weights are in their ranges.
+    seconds, and that the weights under its key are in their ranges.
 
     Raises: ArtifactRejected MODE_ENDED, ARTIFACT_SETTINGS, KEY_TOO_COSTLY, KEY_RANGES; MissingPart.
     """
@@ -106,7 +106,7 @@ def private_fault(failure: Exception) -> RequestRejected | None:
     """What the native module says against private inputs of a key, where it is that."""
     code, message = failure.args[:2]
     if code == "INPUTS_PUBLIC_ONLY":
-        why = f"{message}; compile the model with --mode private"
+        why = str(message)[:300]
     elif code.startswith("KEY_"):
         why = f"the model has no plan for it: {str(message)[:300]}"
     else:
@@ -143,7 +143,7 @@ def _facts(
 
 
 def _key_rejection(error: Exception) -> ArtifactRejected:
-    """Why a key is refused. Those of mode private are that show no ranges, or not theirs."""
+    """Why a key is refused. Those are that show no ranges, or not theirs."""
     code, why, *_ = error.args
     if code in _NOT_SHOWN:
         return ArtifactRejected(Reason.KEY_RANGES, why=why)

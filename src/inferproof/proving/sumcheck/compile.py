@@ -34,13 +34,11 @@ from inferproof.proving.sumcheck.loaded import (
     PARAMETERS,
     WEIGHTS,
     Loaded,
-    size_in_memory,
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
 from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
 from inferproof.proving.sumcheck.lower.program import read_program
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.notes import falls_short, notes, private_notes, where
 from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
@@ -57,13 +55,13 @@ TRIAL_SECONDS = 1.0
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Writes weights, bundle and header into `folder`, and in mode private what opens its key.
+    """Writes weights, parameters, bundle, header and what opens the key into `folder`.
 
     The result's `opened` says how often the proof of its ranges and trials opened that key, whose
     count is not begun here.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
-    CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
+    CIRCUIT_REFUSED, MODEL_NOT_PROVABLE; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
     MissingPart MISSING_NATIVE.
     """
     with bounded(args):
@@ -88,11 +86,10 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
-    held = _held(lowering, args["mode"])
+    held = hide_weights(lowering.graph, lowering.weights)
     loaded, key = _commit(args, model, lowering, held, report)
     (folder / WEIGHTS).write_bytes(lowering.weights)
-    if key.kept is not None:
-        (folder / PARAMETERS).write_bytes(held.parameters.astype("<i4").tobytes())
+    (folder / PARAMETERS).write_bytes(held.parameters.astype("<i4").tobytes())
     report("measuring a proof", 0.8)
     with closing(loaded):
         trials = _trial_proofs(loaded, calibration, report)
@@ -111,8 +108,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         },
         details=_details(args, lowering),
     )
-    if key.kept is not None:
-        write_key(folder, key.kept)  # after the header, which does not pin it
+    write_key(folder, key.kept)  # after the header, which does not pin it
     report("done", 1.0)
     return {
         "opened": key.opened,
@@ -124,7 +120,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "notes": [
             *model.notes,
             *notes(told, layers),
-            *([] if key.kept is None else private_notes(read_facts(loaded.bundle).key)),
+            *private_notes(read_facts(loaded.bundle).key),
         ],
         "layers": [asdict(layer) for layer in layers],
         "trials": [],
@@ -132,9 +128,8 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
 
 
 def _costs(args: dict[str, Any]) -> Costs | None:
-    """What was measured for proofs in the model's mode, if anything."""
-    costs = read_costs(Path(args["costs"]), NAME, VERSION) if args["costs"] else None
-    return costs.of_mode(args["mode"]) if costs else None
+    """What was measured for proofs on this machine, if anything."""
+    return read_costs(Path(args["costs"]), NAME, VERSION) if args["costs"] else None
 
 
 def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -152,7 +147,6 @@ def _commit(
     report: Progress,
 ) -> tuple[Loaded, MadeKey]:
     """The key of what is held, and the model that proves under it in this process."""
-    mode = args["mode"]
     weights = np.frombuffer(held.weights, dtype=np.int8)
 
     def ranges(share: float) -> None:
@@ -160,21 +154,12 @@ def _commit(
 
     try:
         graph = encode_graph(held.graph)
-        made = make_key(graph, weights, held.parameters, args["profile"], mode, ranges)
+        made = make_key(graph, weights, held.parameters, args["profile"], ranges)
     except library().NativeError as error:
         steps = read_program(model, ()).steps
-        raise refusal(error, mode, held.graph, steps) from error
+        raise refusal(error, held.graph, steps) from error
     bundle = _bundle(args, model, lowering, made)
-    size = size_in_memory(bundle, weights.size + held.parameters.size)
-    return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
-
-
-def _held(lowering: Lowering, mode: str) -> Hidden:
-    """What keys of the mode are made of: graph, weights, and the parameters of mode private, in
-    which constants that are weights are not in the graph. Raises: as `hide_weights`."""
-    if mode == PRIVATE:
-        return hide_weights(lowering.graph, lowering.weights)
-    return Hidden(lowering.graph, lowering.weights, np.zeros(0, dtype=np.int32))
+    return Loaded(bundle, read_facts(bundle).settings, made.model), made
 
 
 def _bundle(
@@ -217,8 +202,7 @@ def _trial_proofs(
         return {name: values.astype(np.float32) for name, values in taken.items()}
 
     made: list[Trial] = []
-    if loaded.counted:
-        trial(loaded, sample(0))  # with the epochs that a process begins once
+    trial(loaded, sample(0))  # with the epochs that a process begins once
     began = time.perf_counter()
     for number in range(TRIALS):
         if made and time.perf_counter() - began > TRIAL_SECONDS:
@@ -236,7 +220,6 @@ def _details(args: dict[str, Any], lowering: Lowering) -> dict[str, Json]:
     told = lowering.report
     return {
         "profile": args["profile"],
-        "mode": args["mode"],
         "weights": len(lowering.weights),
         "nodes": len(lowering.graph.nodes),
         "accumulators": told.accumulators,

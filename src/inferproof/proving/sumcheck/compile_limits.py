@@ -1,9 +1,8 @@
 """What compiling a model may take, told from its size before anything of it is compiled.
 
-A stranger's file must not keep a machine busy: beyond these the worker is stopped. In the mode
-clear they are some five times what the largest models that were measured take (ResNet-18 on
-224 × 224, 11.7M weights: 6 s of processor time and 0.5 GB; a graph of 20,000 nodes: 16 s and
-0.2 GB), in the mode private two or three times (the same model: 22 s and 3.2 GB).
+A stranger's file must not keep a machine busy: beyond these the worker is stopped. They are two or
+three times what the largest models that were measured take (ResNet-18 on 224 × 224, 11.7M weights:
+22 s of processor time and 3.2 GB).
 """
 
 import math
@@ -11,25 +10,21 @@ import math
 from inferproof.errors import ModelRejected, Reason, Unavailable
 from inferproof.models.loaded import LoadedModel
 from inferproof.proving.bounds import Limits, Met, limit_met
-from inferproof.proving.sumcheck.modes import PRIVATE
 
 SECONDS = 30
 SECONDS_PER_MIB = 1
 """Of processor time, and as much more for each MiB of constants as they stand in the file."""
 MEMORY = 3 * 2**29
-MEMORY_PER_BYTE = 24
-"""Bytes, and more for each byte of constants, which stand beside one another in several forms."""
-MEMORY_PER_HIDDEN_BYTE = 96
-"""The same in the mode private, whose commitment and proof of ranges are of several field elements
-for each weight."""
+MEMORY_PER_BYTE = 96
+"""Bytes, and more for each byte of constants, whose commitment and proof of ranges are of several
+field elements for each weight."""
 
 
-def compile_limits(model: LoadedModel, mode: str) -> Limits:
-    """What compiling this model for a mode may take."""
-    per_byte = MEMORY_PER_HIDDEN_BYTE if mode == PRIVATE else MEMORY_PER_BYTE
+def compile_limits(model: LoadedModel) -> Limits:
+    """What compiling this model may take."""
     return Limits(
         SECONDS + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20),
-        MEMORY + per_byte * model.weight_bytes,
+        MEMORY + MEMORY_PER_BYTE * model.weight_bytes,
     )
 
 

@@ -1,4 +1,4 @@
-"""The epochs that a process opens under one key of mode private (ADR 35).
+"""The epochs that a process opens under one key (ADR 35).
 
     key ──► epoch for links ──► epochs for proofs, one after another ──► proofs
 
@@ -186,7 +186,7 @@ class _Counted:
 
 
 class PrivateModel:
-    """A key of mode private that runs and proves, as _native.ProvingKey does. Thread-safe."""
+    """A key that runs and proves. Thread-safe."""
 
     def __init__(self, key: "_native.PrivateKey", openings: Openings) -> None:
         self._key = key
@@ -205,7 +205,7 @@ class PrivateModel:
 
 
 class PrivateRun:
-    """A run of a graph, as _native.Execution is."""
+    """A run of a graph, which is proven once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Keys that are made here, in any mode, with what proves under them."""
+"""Keys that are made here, with what proves under them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from inferproof.proving.openings import Openings, PassingOpenings
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
-from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.private_key import KeptKey
 from inferproof.types.digest import Digest
 
@@ -19,22 +18,20 @@ if TYPE_CHECKING:
 class MadeKey:
     """A new verifying key, and the model that proves under it in this process.
 
-    In mode private `kept` opens it, and `ranges` shows that its weights are in theirs. Its
-    openings are counted in memory alone, so that whoever keeps the key begins a durable count and
-    takes from it the `opened` ones.
+    `kept` opens it, and `ranges` shows that its weights are in theirs. Its openings are counted in
+    memory alone, so that whoever keeps the key begins a durable count and takes from it the
+    `opened` ones.
     """
 
     verifying_key: bytes
-    model: "_native.ProvingKey | PrivateModel"
-    kept: KeptKey | None = None
-    ranges: bytes = b""
-    _openings: PassingOpenings | None = None
+    model: PrivateModel
+    kept: KeptKey
+    ranges: bytes
+    _openings: PassingOpenings
 
     @property
     def opened(self) -> int:
         """How often the key was opened in this process."""
-        if self.kept is None or self._openings is None:
-            return 0
         return self._openings.budget(self.kept.name).taken
 
 
@@ -43,17 +40,13 @@ def make_key(
     weights: Int8s,
     parameters: Int32s,
     profile: str,
-    mode: str,
     report: Callable[[float], None] = lambda _share: None,
 ) -> MadeKey:
-    """A key for a graph with these weights, and in mode private these parameters.
+    """A key for a graph with these weights and parameters.
 
     `report` hears how much of a proof of their ranges is made, from 0 to 1. Raises: NativeError.
     """
     native = library()
-    if mode != PRIVATE:
-        key = native.commit(graph, weights, profile)
-        return MadeKey(key, native.ProvingKey(key, weights))
     key, secret, private = native.commit_private(graph, weights, parameters, profile)
     kept = KeptKey(Digest(private.name()), private.openings(), secret)
     openings = PassingOpenings()

@@ -32,7 +32,6 @@ class Native(Protocol):
     """The native module, as _native.pyi describes it."""
 
     NativeError: type[Exception]
-    ProvingKey: "type[_native.ProvingKey]"
     PrivateKey: "type[_native.PrivateKey]"
     VerifyingKey: "type[_native.VerifyingKey]"
 
@@ -49,11 +48,10 @@ class Native(Protocol):
         inputs: Sequence[Int32s],
         parameters: Int32s | None = None,
     ) -> list[Int32s]: ...
-    def commit(self, graph: bytes, weights: Int8s, profile: str) -> bytes: ...
     def commit_private(
         self, graph: bytes, weights: Int8s, parameters: Int32s, profile: str
     ) -> "tuple[bytes, bytes, _native.PrivateKey]": ...
-    def security(self, graph: bytes, profile: str, mode: str = "clear") -> str: ...
+    def security(self, graph: bytes, profile: str) -> str: ...
 
 
 def installed() -> tuple[tuple[str, Path], ...]:

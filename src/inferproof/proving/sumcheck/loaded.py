@@ -1,6 +1,5 @@
-"""Compiled models in memory: opened once, kept while there is room, the longest unused let go."""
+"""Compiled models in memory: opened once, and kept."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,11 +10,10 @@ import numpy as np
 from inferproof.errors import ArtifactRejected, MissingPart, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import HEADER, Artifact, open_artifact
-from inferproof.proving.openings import Openings, OpeningsAt
+from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import (
     PRIVATE_KEY,
     KeptKey,
@@ -32,13 +30,7 @@ NAME = "sumcheck"
 WEIGHTS = "weights.bin"
 """The int8 matrices one after another, row by row."""
 PARAMETERS = "parameters.bin"
-"""In mode private: the other tensors that keys do not show, one after another, as int32."""
-BYTES_PER_WEIGHT = {CLEAR: 40, PRIVATE: 120}
-"""What a loaded key takes for each weight at most: its commitment at the lowest rate."""
-BYTES_PER_KEY = 2**20
-BYTES_PER_PRIVATE_KEY = 400 * 2**20
-"""What key and epoch take beside it, whatever the weights are, as measured."""
-DEFAULT_ROOM = 2**30
+"""The other tensors that keys do not show, one after another, as int32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,58 +39,32 @@ class Loaded:
 
     bundle: VerifierBundle
     settings: Settings
-    key: "_native.ProvingKey | PrivateModel"
-    size: int
-
-    @property
-    def counted(self) -> bool:
-        """Whether openings of its key are counted."""
-        return isinstance(self.key, PrivateModel)
+    key: PrivateModel
 
     def close(self) -> None:
-        """Ends what was begun for proofs, where the mode begins anything."""
-        if isinstance(self.key, PrivateModel):
-            self.key.close()
+        """Ends what was begun for proofs."""
+        self.key.close()
 
 
 def load(folder: Path, openings: OpeningsAt | None = None) -> Loaded:
     """Opens a compiled model and rebuilds what its commitment is opened from.
 
-    Raises: ArtifactRejected; MissingPart MISSING_NATIVE, and MISSING_OPENINGS for a key of mode
-    private where nothing counts its openings.
+    Raises: ArtifactRejected; MissingPart MISSING_NATIVE, and MISSING_OPENINGS where nothing counts
+    the openings of its key.
     """
     library()
     artifact = open_artifact(folder, NAME, VERSION)
     bundle = artifact.bundle
     facts = read_facts(bundle)
+    if openings is None:
+        raise MissingPart(Reason.MISSING_OPENINGS)
     weights = np.frombuffer(artifact.file(WEIGHTS).read_bytes(), dtype=np.int8)
-    key: _native.ProvingKey | PrivateModel
-    if mode_of(bundle.verifying_key) == PRIVATE:
-        if openings is None:
-            raise MissingPart(Reason.MISSING_OPENINGS)
-        key = _private(artifact, weights, openings(folder))
-    else:
-        key = _plain(bundle, weights)
-    return Loaded(bundle, facts.settings, key, size_in_memory(bundle, weights.size))
-
-
-def _plain(bundle: VerifierBundle, weights: Int8s) -> "_native.ProvingKey":
-    native = library()
-    try:
-        return native.ProvingKey(bundle.verifying_key, weights)
-    except native.NativeError as error:
-        raise ArtifactRejected(Reason.ARTIFACT_DIGEST_MISMATCH, part="weights") from error
-
-
-def _private(artifact: Artifact, weights: Int8s, openings: Openings) -> PrivateModel:
-    parameters = read_parameters(artifact)
-    return PrivateModel(
-        private_key(artifact.bundle, weights, parameters, read_key(artifact.folder)), openings
-    )
+    key = private_key(bundle, weights, read_parameters(artifact), read_key(folder))
+    return Loaded(bundle, facts.settings, PrivateModel(key, openings(folder)))
 
 
 def read_parameters(artifact: Artifact) -> Int32s:
-    """The parameters of a model of mode private. Raises: as `Artifact.file`."""
+    """The parameters of a model. Raises: as `Artifact.file`."""
     return np.frombuffer(artifact.file(PARAMETERS).read_bytes(), dtype="<i4").astype(np.int32)
 
 
@@ -120,27 +86,19 @@ def private_key(
     return key
 
 
-def size_in_memory(bundle: VerifierBundle, weights: int) -> int:
-    """What a loaded key with so many weights takes at most, in bytes."""
-    mode = mode_of(bundle.verifying_key)
-    fixed = BYTES_PER_PRIVATE_KEY if mode == PRIVATE else BYTES_PER_KEY
-    return fixed + BYTES_PER_WEIGHT[mode] * weights
-
-
 class Cache:
     """Loaded models by folder and header; thread-safe.
 
-    A folder that was compiled again has another header, so it is another entry; so is one whose
-    key was rotated. `openings` counts those of keys of mode private, whose models stay: to take one
-    up again costs an opening of its key.
+    A folder that was compiled again has another header, so it is another entry, which takes the
+    place of the one before; so is one whose key was rotated. `openings` counts those of keys.
+    Models stay: to take one up again costs an opening of its key.
     """
 
-    def __init__(self, room: int = DEFAULT_ROOM, openings: OpeningsAt | None = None) -> None:
-        self._room = room
+    def __init__(self, openings: OpeningsAt | None = None) -> None:
         self._openings = openings
         self._lock = Lock()
         self._loading: dict[tuple[str, bytes], Lock] = {}
-        self._kept: OrderedDict[tuple[str, bytes], Loaded] = OrderedDict()
+        self._kept: dict[tuple[str, bytes], Loaded] = {}
 
     def get(self, folder: Path) -> Loaded:
         """The loaded model of a folder. Raises: as `load`."""
@@ -148,7 +106,6 @@ class Cache:
         with self._lock:
             found = self._kept.get(name)
             if found is not None:
-                self._kept.move_to_end(name)
                 return found
             gate = self._loading.setdefault(name, Lock())
         # One thread loads; the others wait for it and not for one another's models.
@@ -169,11 +126,6 @@ class Cache:
             earlier = [known for known in self._kept if known[0] == name[0]]
             gone = [self._kept.pop(known) for known in earlier]
             self._kept[name] = loaded
-            size = sum(item.size for item in self._kept.values())
-            for known, item in list(self._kept.items()):
-                if size > self._room and known != name and not item.counted:
-                    gone.append(self._kept.pop(known))
-                    size -= item.size
         for each in gone:
             each.close()
 
@@ -186,7 +138,7 @@ class Cache:
             each.close()
 
     def names(self) -> list[str]:
-        """The folders that are in memory, the longest unused first."""
+        """The folders that are in memory."""
         with self._lock:
             return [folder for folder, _ in self._kept]
 

@@ -22,11 +22,11 @@ _UNLIKE = 4.0
 PRIVATE_NOTE = (
     "each process that proves takes an opening of the key, which are counted (provider openings)"
 )
-"""Of models of mode private."""
+"""Of every model."""
 
 
 def private_notes(key: "_native.VerifyingKey") -> list[str]:
-    """What is told of a key of mode private: also where buyers cannot keep their inputs private."""
+    """What is told of a key: also where buyers cannot keep their inputs private."""
     try:
         key.security(private_inputs=True)
     except library().NativeError as error:

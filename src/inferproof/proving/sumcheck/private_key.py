@@ -1,4 +1,4 @@
-"""What opens the commitment of a key of mode private: a file beside the weights.
+"""What opens the commitment of a key: a file beside the weights.
 
     private-key.json   secret of the commitment that is opened now, the links that tie it to the
                        verifying key, and the name and number under which its openings are counted
@@ -58,7 +58,7 @@ def read_key(folder: Path) -> KeptKey:
 
 
 def has_key(folder: Path) -> bool:
-    """Whether the compiled model has such a file, as those of mode private do."""
+    """Whether the compiled model has such a file, as those of sumcheck do."""
     return (folder / PRIVATE_KEY).exists()
 
 

@@ -3,12 +3,11 @@
 import time
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InferproofError, InputRejected, Reason, RequestRejected, Unavailable
+from inferproof.errors import InferproofError, InputRejected, Reason, Unavailable
 from inferproof.protocol.commitments import input_commitment, private_input_commitment
 from inferproof.protocol.proof_file import DisclosedInput, encode_proof_file
 from inferproof.protocol.statement import statement_digest
@@ -23,19 +22,15 @@ from inferproof.proving.base import (
     no_progress,
 )
 from inferproof.proving.sumcheck.check import CHECKER, flat_inputs, private_fault
-from inferproof.proving.sumcheck.epochs import BEGINS, PrivateModel, PrivateRun
+from inferproof.proving.sumcheck.epochs import BEGINS, PrivateRun
 from inferproof.proving.sumcheck.library import Int32s, library
 from inferproof.proving.sumcheck.loaded import Loaded
-from inferproof.proving.sumcheck.modes import mode_of
 from inferproof.proving.sumcheck.quantisation import Settings, dequantise
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Digest
 from inferproof.types.proof import Statement
 from inferproof.types.tensor import FixedTensor, Tensors
 from inferproof.verify.proof import verify_proof
-
-if TYPE_CHECKING:
-    from inferproof.proving.sumcheck import _native
 
 _STAGES = {
     BEGINS: (0.12, "taking an opening of the key"),
@@ -78,10 +73,6 @@ def execute_private(
 
     Raises: as `execute`; RequestRejected PRIVATE_INPUT_UNSUPPORTED.
     """
-    if not isinstance(loaded.key, PrivateModel):
-        mode = mode_of(loaded.bundle.verifying_key)
-        why = f"proofs of mode {mode} show their inputs; compile the model with --mode private"
-        raise RequestRejected(Reason.PRIVATE_INPUT_UNSUPPORTED, why=why)
     began = time.perf_counter()
     try:
         native = loaded.key.execute(flat_inputs(loaded.settings, inputs), secret)
@@ -105,9 +96,9 @@ def execute_private(
 class SumcheckExecution:
     """Implements proving.base.Execution: the native module keeps the tensors of the run."""
 
-    def __init__(self, native: "_native.Execution | PrivateRun", ran: Ran) -> None:
+    def __init__(self, native: PrivateRun, ran: Ran) -> None:
         self.ran = ran
-        self._native: _native.Execution | PrivateRun | None = native
+        self._native: PrivateRun | None = native
 
     def prove(
         self,
@@ -137,7 +128,7 @@ class SumcheckExecution:
         self._native = None
 
 
-def run(loaded: Loaded, inputs: list[Int32s]) -> "_native.Execution | PrivateRun":
+def run(loaded: Loaded, inputs: list[Int32s]) -> PrivateRun:
     """One native run. Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable."""
     try:
         return loaded.key.execute(inputs)

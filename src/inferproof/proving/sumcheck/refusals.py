@@ -9,30 +9,26 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.library import graph_rejection
 from inferproof.proving.sumcheck.loaded import NAME
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.modes import PRIVATE
 
 _UNSUPPORTED, _UNREAD = "KEY_UNSUPPORTED", "KEY_UNREAD"
 _TOO_MUCH = ("KEY_WORK", "KEY_LOOKUPS", "KEY_COMMITMENT", "KEY_OPENINGS", "KEY_RANGES")
-"""Why mode private finds a graph too large that clear takes: half of its vector of weights is
-uniform, and results lie in one like it."""
+"""Why a graph is too large: half of its vector of weights is uniform, and results lie in one like
+it."""
 
 
-def refusal(
-    error: Exception, mode: str, graph: g.Graph, steps: Sequence[Step] = ()
-) -> InferproofError:
-    """What is said of a native failure to make a key of a graph in a mode; `steps` are those of the
-    model that it was made of, by which the node at fault is named."""
+def refusal(error: Exception, graph: g.Graph, steps: Sequence[Step] = ()) -> InferproofError:
+    """What is said of a native failure to make a key of a graph; `steps` are those of the model
+    that it was made of, by which the node at fault is named."""
     code, message = error.args[:2]
     if code == "PANIC":
         return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
     refused = graph_rejection(error)
     if refused is not None:
         return refused
-    of_mode = (*_TOO_MUCH, _UNSUPPORTED, _UNREAD) if mode == PRIVATE else ()
-    if code not in of_mode:
+    if code not in (*_TOO_MUCH, _UNSUPPORTED, _UNREAD):
         return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
     why = _with_node(error, graph, {step.index: step for step in steps})
-    return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=why)
+    return ModelRejected(Reason.MODEL_NOT_PROVABLE, system=NAME, why=why)
 
 
 def _with_node(error: Exception, graph: g.Graph, steps: dict[int, Step]) -> str:

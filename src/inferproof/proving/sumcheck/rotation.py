@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inferproof.errors import ArtifactRejected, Conflict, Reason
+from inferproof.errors import Conflict, Reason
 from inferproof.protocol.opening import KeyOpening
+from inferproof.protocol.proof_mode import refuse_ended
 from inferproof.proving.artifact import Artifact, open_artifact
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
 from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS, private_key, read_parameters
-from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import KeptKey, read_key
 from inferproof.proving.sumcheck.prove import failure
 from inferproof.types.digest import Digest
@@ -22,7 +22,7 @@ MAX_LINKS = 16
 def kept_key(folder: Path) -> KeptKey:
     """The key of a compiled model whose openings are counted.
 
-    Raises: ArtifactRejected OPENINGS_UNCOUNTED, PRIVATE_KEY_MISSING and as `open_artifact`.
+    Raises: ArtifactRejected MODE_ENDED, PRIVATE_KEY_MISSING and as `open_artifact`.
     """
     return read_key(_private(folder).folder)
 
@@ -71,6 +71,5 @@ def open_key(folder: Path) -> KeyOpening:
 
 def _private(folder: Path) -> Artifact:
     artifact = open_artifact(folder, NAME, VERSION)
-    if mode_of(artifact.bundle.verifying_key) != PRIVATE:
-        raise ArtifactRejected(Reason.OPENINGS_UNCOUNTED, path=folder)
+    refuse_ended(artifact.bundle.verifying_key)
     return artifact

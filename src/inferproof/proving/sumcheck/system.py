@@ -23,6 +23,7 @@ from inferproof.protocol.encoding import Json
 from inferproof.protocol.opening import KeyOpening
 from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.proof_mode import refuse_ended
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
 from inferproof.proving.base import (
@@ -40,9 +41,9 @@ from inferproof.proving.base import (
 )
 from inferproof.proving.bounds import Limits
 from inferproof.proving.costs import Size, read_costs
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
 from inferproof.proving.opening import Hidden
-from inferproof.proving.openings import OpeningsAt
+from inferproof.proving.openings import Openings, OpeningsAt
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.audit import compare_key
@@ -52,9 +53,9 @@ from inferproof.proving.sumcheck.description import described
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache, Loaded
-from inferproof.proving.sumcheck.modes import DEFAULT, MODES, PRIVATE, check_profile, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
-from inferproof.proving.sumcheck.private_key import has_key, read_key
+from inferproof.proving.sumcheck.private_key import read_key
+from inferproof.proving.sumcheck.profiles import check_profile
 from inferproof.proving.sumcheck.prove import (
     SumcheckExecution,
     evaluate,
@@ -87,7 +88,7 @@ class SumcheckSystem:
         openings: OpeningsAt | None = None,
     ) -> None:
         """`costs` is where `inferproof calibrate` keeps what it measured, if anything. `openings`
-        counts for mode private, in which nothing is compiled or proven without it."""
+        counts those of keys; nothing is compiled or proven without it."""
         self._backend = backend or WorkerPool()
         self._cache = cache or Cache(openings=openings)
         self._costs = costs
@@ -99,14 +100,14 @@ class SumcheckSystem:
 
         return operator in SUPPORTED
 
-    def describe(self, mode: str | None = None) -> Description:
-        """See ModeReporter."""
-        return described(mode or DEFAULT)
+    def describe(self) -> Description:
+        return described()
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, PROFILE_UNSUPPORTED, MODE_UNKNOWN,
-        MODE_UNSUPPORTED, OPTION_OUT_OF_RANGE, COMPILE_TIME_LIMIT, COMPILE_MEMORY_LIMIT.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODEL_NOT_PROVABLE,
+        OPTION_OUT_OF_RANGE, COMPILE_TIME_LIMIT, COMPILE_MEMORY_LIMIT; MissingPart
+        MISSING_OPENINGS.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -115,11 +116,8 @@ class SumcheckSystem:
             )
         if request.srs is not None:
             raise ModelRejected(Reason.SRS_UNUSED, system=self.name)
-        check_mode(self.name, request.mode, MODES)
-        mode = request.mode or DEFAULT
-        check_profile(mode, request.profile)
-        if mode == PRIVATE and self._openings is None:
-            raise MissingPart(Reason.MISSING_OPENINGS)
+        check_profile(request.profile)
+        openings = self._counted()
         check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
@@ -133,7 +131,7 @@ class SumcheckSystem:
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
-            limits = compile_limits(model, mode)
+            limits = compile_limits(model)
             result = self._compiled(
                 limits,
                 {
@@ -146,7 +144,6 @@ class SumcheckSystem:
                     "parameters": model.parameters,
                     "preprocessing": request.committed(model),
                     "profile": request.profile,
-                    "mode": mode,
                     "max_error": request.max_error,
                     "bits": request.bits,
                     "margin": request.margin or MARGIN,
@@ -156,7 +153,7 @@ class SumcheckSystem:
                 progress,
             )
             hidden.keep(folder, self._open(folder).commitment)
-            self._count(folder, result["opened"])
+            _count(folder, openings(folder), result["opened"])
         artifact = self._open(request.out)
         return CompileReport(
             commitment=artifact.commitment,
@@ -174,15 +171,11 @@ class SumcheckSystem:
             layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
 
-    def _count(self, folder: Path, opened: int) -> None:
-        """Begins to count the openings of a key that was made just now; those of its trials are
-        gone, with what they showed."""
-        if self._openings is None or not has_key(folder):
-            return
-        kept, openings = read_key(folder), self._openings(folder)
-        openings.register(kept.name, kept.openings)
-        for _ in range(opened):
-            openings.take(kept.name)
+    def _counted(self) -> OpeningsAt:
+        """What counts openings. Raises: MissingPart MISSING_OPENINGS."""
+        if self._openings is None:
+            raise MissingPart(Reason.MISSING_OPENINGS)
+        return self._openings
 
     def _compiled(self, limits: Limits, args: dict[str, Any], progress: Progress) -> dict[str, Any]:
         try:
@@ -264,45 +257,35 @@ class SumcheckSystem:
             raise checker.private_fault(error) or error from error
         terms = tuple((term["name"], float(term["bits"])) for term in told["terms"])
         bits = float(told["provable_bits"])
-        return SecurityReport(bits, told["profile"], self.mode(bundle), terms)
+        return SecurityReport(bits, told["profile"], terms)
 
-    def mode(self, bundle: VerifierBundle) -> str:
-        """See ModeReporter."""
-        return mode_of(bundle.verifying_key)
-
-    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json]:
         """See PrivacyReporter."""
-        if self.mode(bundle) != PRIVATE:
-            return None
         facts = public_facts(decode_graph(checker.read_facts(bundle).key.graph()))
         return {**facts, "commitments": dict(COMMITMENTS)}
 
     def compare_key(
         self, bundle: VerifierBundle, compiled: Path, opened: KeyOpening | None
-    ) -> tuple[Compared, ...] | None:
+    ) -> tuple[Compared, ...]:
         """See KeyAuditor."""
         return compare_key(bundle, compiled, opened)
 
     def estimate(self, artifact: Path) -> Estimate:
         """See ProofSystem. Times are those of the machine whose costs were measured, where some
-        were in the model's mode; else what compiling took. Raises also: as `read_costs`;
+        were; else what compiling took. Raises also: as `read_costs`;
         MissingPart.
         """
         opened = self._open(artifact)
         costs = None if self._costs is None else read_costs(self._costs, NAME, VERSION)
-        costs = costs.of_mode(self.mode(opened.bundle)) if costs else None
         if costs is None:
             return opened.estimate
         prove_s, verify_s = costs.seconds(Size(*checker.read_facts(opened.bundle).key.size()))
         return replace(opened.estimate, prove_s=prove_s, verify_s=verify_s)
 
-    def budget(self, artifact: Path) -> Budget | None:
+    def budget(self, artifact: Path) -> Budget:
         """See OpeningCounter."""
-        if self.mode(self._open(artifact).bundle) != PRIVATE:
-            return None
-        if self._openings is None:
-            raise MissingPart(Reason.MISSING_OPENINGS)
-        return self._openings(artifact).budget(read_key(artifact).name)
+        refuse_ended(self._open(artifact).bundle.verifying_key)
+        return self._counted()(artifact).budget(read_key(artifact).name)
 
     def end_epochs(self) -> None:
         """See OpeningCounter."""
@@ -315,3 +298,12 @@ class SumcheckSystem:
 
     def _open(self, folder: Path) -> Artifact:
         return open_artifact(folder, self.name, self.version)
+
+
+def _count(folder: Path, openings: Openings, opened: int) -> None:
+    """Begins to count the openings of a key that was made just now; those of its trials are gone,
+    with what they showed."""
+    kept = read_key(folder)
+    openings.register(kept.name, kept.openings)
+    for _ in range(opened):
+        openings.take(kept.name)

@@ -1,4 +1,4 @@
-"""Verifies proofs of the private mode. Source: specs/private-mode.md, specs/private-input.md."""
+"""Verifies private proofs. Source: specs/private-mode.md, specs/private-input.md."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,7 +9,7 @@ from inferproof.second_verifier.hiding.fields import walk
 from inferproof.second_verifier.hiding.shape import Shape
 from inferproof.second_verifier.hiding.terms import Term, at_point, in_column, scaled
 from inferproof.second_verifier.hiding.verifier import Verifier
-from inferproof.second_verifier.keys import Key, Tensors
+from inferproof.second_verifier.keys import PROFILES, Key, Tensors
 from inferproof.second_verifier.layers import log
 from inferproof.second_verifier.private.layout import (
     blocks,
@@ -35,7 +35,6 @@ from inferproof.second_verifier.private.links import read as read_links
 from inferproof.second_verifier.private.range_graph import parts_of, ranged
 from inferproof.second_verifier.private.record import Count, Record
 from inferproof.second_verifier.private.relation import RelationProof, read, relate, spares_of
-from inferproof.second_verifier.profiles import PRIVATE_PROFILES, PROFILES
 from inferproof.second_verifier.reader import Reader, Rejected, named
 from inferproof.second_verifier.relations.claims import Messages, State
 from inferproof.second_verifier.relations.flow import Flow
@@ -71,12 +70,9 @@ class Unevaluated(Flow):
 
 
 class PrivateKey(Key[Proof]):
-    """A verifying key of the private mode. Raises: Rejected KEY_…"""
+    """A verifying key. Raises: Rejected KEY_…"""
 
     protocol = b"inferproof sumcheck 1 private"
-    mode = 3
-    profiles = PRIVATE_PROFILES
-    hides_parameters = True
     own_kind = PROOFS
     most_links: ClassVar[int] = MOST_LINKS
 

@@ -1,4 +1,4 @@
-"""Programs for the contract that checks proofs of the private mode.
+"""Programs for the contract that checks private proofs.
 
 A program says in a few instructions what the second verifier computes for one key: it is that
 verifier, run once with symbols in the place of what a proof says. The contract trusts a program as

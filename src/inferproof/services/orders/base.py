@@ -87,11 +87,10 @@ class Example:
 class ModelView:
     """A model as buyers see it.
 
-    `proven` is the plain sentence of what its proofs prove, `mode` what they show, None where the
-    proof system has no modes. `private_inputs` says whether they can be about a private input,
-    where that is known, and `private_assurance` what they give then. `input_shapes` are those of
-    the graph, after pre-processing. `file_size` is that of the ONNX file. `estimate`
-    is present once the model was approved.
+    `proven` is the plain sentence of what its proofs prove. `private_inputs` says whether they can
+    be about a private input, where that is known, and `private_assurance` what they give then.
+    `input_shapes` are those of the graph, after pre-processing. `file_size` is that of the ONNX
+    file. `estimate` is present once the model was approved.
     """
 
     id: str
@@ -110,7 +109,6 @@ class ModelView:
     visibility: Visibility
     assurance: Assurance
     private_assurance: Assurance
-    mode: str | None
     private_inputs: bool | None
     proven: str
     input_type: str
@@ -138,7 +136,7 @@ class ModelView:
     def told(self, *, private_input: bool) -> ToldProof:
         """What a buyer is told of the proof that is offered, about a private input or not."""
         assurance = self.private_assurance if private_input else self.assurance
-        return ToldProof(self.mode, assurance, self.private_inputs)
+        return ToldProof(assurance, self.private_inputs)
 
 
 @dataclass(frozen=True)

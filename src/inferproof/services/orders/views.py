@@ -2,7 +2,7 @@
 
 from inferproof.models.card import CLASSIFICATION
 from inferproof.payments.method import PaymentMethods
-from inferproof.protocol.claims import assurance_of, mode_of_model, proven_sentence
+from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.labels import label_of, scores_of
 from inferproof.services.models.catalog import RegisteredModel
 from inferproof.services.orders.base import (
@@ -41,7 +41,6 @@ def model_view(
         visibility=parts.visibility,
         assurance=assurance,
         private_assurance=assurance_of(bundle, private_input=True),
-        mode=mode_of_model(bundle),
         private_inputs=private_inputs,
         proven=proven_sentence(assurance, parts),
         input_type=card.input.type,

@@ -43,9 +43,6 @@ from inferproof.proving.sumcheck.quantisation import (
 )
 from inferproof.types.tensor import TensorSpec
 
-MAX_ACCUMULATORS = 2**23
-"""Results of weighted contractions that one proof may carry: at most 32 MB, half of what a proof
-file holds. ResNet-18 on 224 × 224 has 2.5 million."""
 CHEAP_ACCUMULATORS = 2**14
 CHEAP_WEIGHTS = 2**19
 """So many cost next to nothing; within them weights of 16 bits are taken where they help."""
@@ -61,7 +58,7 @@ _SHOWN_BITS = 28
 """Of inputs that are shown as they are: the 24 of binary32, and more for columns that are small
 beside the one that gives the unit. Those that something computes with have fewer, which layers and
 tables take as they are."""
-_TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_NODES, Reason.LOWERING_TENSOR)
+_TOO_MANY = (Reason.LOWERING_NODES, Reason.LOWERING_TENSOR)
 """What finer weights may be refused for where coarser ones were not."""
 
 
@@ -112,7 +109,7 @@ def lower(
     (`score.held_out_of`): on those the error is to be below FAIR_ERROR where more bits are cheap.
     Raises: InputRejected as `models.measure.measure`; ModelRejected
     MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
-    LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS, LOWERING_NODES.
+    LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_NODES.
     """
     samples = max((len(array) for array in calibration.values() if array.ndim), default=0)
     report(f"running the model on {samples} samples", _BEGUN)
@@ -189,8 +186,6 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     if len(graph.nodes) > g.MAX_NODES:
         raise ModelRejected(Reason.LOWERING_NODES, got=len(graph.nodes), limit=g.MAX_NODES)
     accumulators = count_accumulators(graph)
-    if accumulators > MAX_ACCUMULATORS:
-        raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)
     ranged = measured.samples - len(measured.held_out)
     report = unscored(options, accumulators, measured.samples, ranged)
     return Lowering(graph, weights, Settings(inputs, outputs), report, measured)
