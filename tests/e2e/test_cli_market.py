@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import alive
 from typer.testing import CliRunner
 
 from inferproof.chain.rpc import Rpc
@@ -331,14 +332,6 @@ def children(pid: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
     below = [int(line) for line in found.stdout.split()]
     return [*below, *(child for each in below for child in children(each))]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def is_free(url: str) -> bool:

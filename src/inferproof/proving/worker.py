@@ -14,11 +14,16 @@ import json
 import os
 import resource
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from inferproof.errors import InferproofError
+
+_LOOK_S = 1.0
+"""How often a worker looks whether its parent is there."""
 
 Report = Callable[[str, float], None]
 Task = Callable[[dict[str, Any], Report], dict[str, Any]]
@@ -30,12 +35,26 @@ def main() -> None:
     channel = os.fdopen(os.dup(1), "w")
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
+    _end_with_parent()
     limit = int(os.environ.get("INFERPROOF_WORKER_MEMORY", "0"))
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for line in sys.stdin:
         request = json.loads(line)
         _answer(channel, _run(channel, request))
+
+
+def _end_with_parent() -> None:
+    """Ends this process once its parent is gone, in the midst of a task too: one that was killed
+    ends nobody, and a task may take minutes before it reports again."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _run(channel: TextIO, request: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import is_gone
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
@@ -33,18 +33,6 @@ time.sleep(600)
 
 def python(script: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", script, *arguments]
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that was not waited for yet has."""
-    for _ in range(1200):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_a_command_within_its_limits_ends_by_itself() -> None:

@@ -1,7 +1,6 @@
 """The local chain: it starts, it stops, and it never outlives its parent."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import LINUX, alive, is_gone
 from waiting import until
 
 from inferproof.chain.rpc import Rpc
@@ -19,24 +19,6 @@ from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.testing import devnet as devnet_module
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo, find_anvil
 from inferproof.testing.rejections import rejects
-
-LINUX = sys.platform == "linux"
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie whose parent has not read its end yet is dead all the same.
-    return not LINUX or Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
-
-
-def wait_dead(pid: int) -> None:
-    end = time.monotonic() + 5
-    while alive(pid):
-        assert time.monotonic() < end, f"process {pid} still runs"
-        time.sleep(0.01)
 
 
 async def test_everything_is_there(rpc: Rpc, devnet: DevnetInfo) -> None:
@@ -76,7 +58,7 @@ def test_stop_ends_the_process_and_can_be_called_again() -> None:
     assert pid is not None
     running.stop()
     running.stop()
-    wait_dead(pid)
+    assert is_gone(pid)
     assert running.pid is None
     with rejects(
         Reason.DEVNET_NOT_STARTED,
@@ -128,7 +110,7 @@ def test_it_dies_with_a_killed_parent() -> None:
         pid = int(parent.stdout.readline())
         assert alive(pid)
         parent.send_signal(signal.SIGKILL)
-    wait_dead(pid)
+    assert is_gone(pid)
 
 
 # -- finding the program -----------------------------------------------------------------------

@@ -5,10 +5,10 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import is_gone
 from small_models import JOB, PROVIDER, SALT
 
 from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
@@ -87,12 +87,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_children(script, tmp_
         if pid_file.exists() and pid_file.read_text():
             break
     child = int(pid_file.read_text())
-    for _ in range(1200):
-        stat = Path(f"/proc/{child}/stat")
-        if not stat.exists() or stat.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.05)
-    pytest.fail("the child lives on")
+    assert is_gone(child)
 
 
 def test_a_cancelled_program_stops(script):
