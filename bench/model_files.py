@@ -64,7 +64,7 @@ def write(model: NativeModel, work: Path, prefix: Path) -> None:
     """Compiles a model and writes its three files, named `prefix` and a suffix each."""
     say(f"{prefix.name}: compiling")
     compiled = work / "compiled"
-    given = (*map(str, (model.files.model, model.files.calibration, compiled)))
+    given = tuple(map(str, (model.files.model, model.files.calibration, compiled)))
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         raise SystemExit(f"{prefix.name}: {report['refused']['message']}")

@@ -142,8 +142,8 @@ def _phases(rows: list[dict[str, Any]]) -> str:
             "`quantise` makes integers of the input, `execute` runs the model, `commit` commits to "
             "what it computed, `look up` looks it up in tables, `reduce` brings all layers down to "
             "evaluations, `relate` proves what was sent under pads, and `open` shows what is left "
-            "of it against the commitments. `as ordered` is the path of a paid job: the model is run before the "
-            "proof too, since the statement holds its outputs.",
+            "of it against the commitments. `as ordered` is the path of a paid job: the model is "
+            "run before the proof too, since the statement holds its outputs.",
         ]
     )
 

@@ -14,8 +14,8 @@ JOB = Digest(bytes(range(32)))
 PROVIDER = Address(bytes(range(20)))
 SALT = bytes(range(100, 132))
 SALTS = Salts(bytes(range(32)), bytes(range(1, 33)))
-"""With fixed salts compiling is deterministic, byte for byte; without, in all but graph and weights
-of the commitment, which new salts hide."""
+"""With fixed salts compiling is deterministic in all but a key of sumcheck, whose secret is drawn
+anew; without, graph and weights of the commitment are others too, which new salts hide."""
 
 
 def save(path: Path, nodes, inputs, outputs, constants=()) -> Path:

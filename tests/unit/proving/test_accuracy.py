@@ -15,6 +15,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.measure import measure
 from inferproof.proving.sumcheck.lower.compile import choices, lower, run
 from inferproof.proving.sumcheck.lower.score import held_out_of
+from inferproof.proving.sumcheck.notes import PRIVATE_NOTE
 from inferproof.testing.rejections import rejects
 from suites.lowering import loaded, model_of
 
@@ -181,9 +182,9 @@ def test_the_command_line_counts_samples_and_what_was_cut(tmp_path):
         "than 2 times as far out are cut; calibrate with 20 or more, or widen the ranges by "
         "--margin"
     )
-    assert told["notes"] == [note]
+    assert told["notes"] == [note, PRIVATE_NOTE]
     made, told = run_cli(*model, tmp_path / "many.npz", "--out", tmp_path / "b", "--json")
-    assert (told["samples"] + told["held_out"], told["notes"]) == (len(many), [])
+    assert (told["samples"] + told["held_out"], told["notes"]) == (len(many), [PRIVATE_NOTE])
     assert told["held_out"] == len(many) // 5
     shown, _ = run_cli(*model, tmp_path / "many.npz", "--out", tmp_path / "c")
     assert f"on {told['held_out']} samples held out; {told['samples']} gave" in shown.stdout

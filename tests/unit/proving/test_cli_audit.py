@@ -3,6 +3,7 @@ verdict, as the commands tell it."""
 
 import json
 import stat
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -20,6 +21,8 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.models.load import load_model
 from inferproof.protocol.opening import decode_opening
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.proving.sumcheck.audit import COMMITMENT
 from inferproof.services.models.submission import read_submission
 from inferproof.testing.rejections import rejects
 
@@ -98,7 +101,7 @@ def folder(tmp_path_factory):
     )
     assert code == 0
     code, told = run_json("model", "open", place / "dir", "--out", place / "opening.json")
-    assert (code, told["opens"]) == (0, ["graph", "weights"])
+    assert (code, told["opens"]) == (0, ["graph", "weights", "key"])
     return place
 
 
@@ -128,11 +131,11 @@ def test_the_published_model_agrees(folder, audited):
     assert code == 0
     compiled = run_json("model", "open", folder / "dir", "--out", folder / "again.json")[1]
     assert told["model_commitment"] == compiled["model_commitment"]
-    assert {each["part"] for each in told["parts"]} >= {"graph", "weights", "verifying key"}
+    assert {each["part"] for each in told["parts"]} >= {"graph", "weights", COMMITMENT}
     assert all(each["agrees"] is True and each["why"] is None for each in told["parts"])
     result = run(*audited())
     assert result.exit_code == 0
-    assert "verifying key   agrees" in result.stdout
+    assert f"{COMMITMENT} agrees" in " ".join(result.stdout.split())
     assert "DIFFERS" not in result.stdout
 
 
@@ -141,10 +144,10 @@ def test_another_file_is_a_failure_with_its_parts(folder, audited, tmp_path):
     code, told = run_json(*audited(file=other))
     assert (code, told["reason"]) == (1, "AUDIT_DIFFERS")
     agrees = {each["part"]: each["agrees"] for each in told["parts"]}
-    assert (agrees["graph"], agrees["weights"], agrees["verifying key"]) == (True, False, False)
+    assert (agrees["graph"], agrees["weights"], agrees[COMMITMENT]) == (True, False, False)
     result = run(*audited(file=other))
     assert result.exit_code == 1
-    assert "weights         DIFFERS" in result.stdout
+    assert "weights DIFFERS" in " ".join(result.stdout.split())
     assert "AUDIT_DIFFERS" in result.stderr
 
 
@@ -211,15 +214,18 @@ def test_what_is_told_and_published_names_no_unsalted_digest(folder, tmp_path):
         assert digest.raw.hex() in (target / "opening.json").read_text()
 
 
-def test_compiling_with_the_opening_gives_the_published_model_again(folder, tmp_path):
-    published = json.loads((folder / "opening.json").read_bytes())["body"]["model"]
+def test_compiling_with_the_opening_gives_the_published_model_under_another_key(folder, tmp_path):
+    published = decode_bundle((folder / "dir" / "verifier.json").read_bytes())
     arguments = (*("compile", folder / "m.onnx", "--calibration", folder / "X.npz", "--bits", 12),)
     opened = ("--opening", folder / "opening.json")
-    code, told = run_json(*arguments, "--out", tmp_path / "same", *opened)
-    assert (code, told["model_commitment"]) == (0, published)
-    code, told = run_json(*arguments, "--out", tmp_path / "new")
-    assert code == 0
-    assert told["model_commitment"] != published
+    assert run_json(*arguments, "--out", tmp_path / "same", *opened)[0] == 0
+    same = decode_bundle((tmp_path / "same" / "verifier.json").read_bytes())
+    key = same.parts.verifying_key
+    assert key != published.parts.verifying_key
+    assert replace(published.parts, verifying_key=key) == same.parts
+    assert run_json(*arguments, "--out", tmp_path / "new")[0] == 0
+    new = decode_bundle((tmp_path / "new" / "verifier.json").read_bytes())
+    assert {new.parts.graph, new.parts.weights}.isdisjoint((same.parts.graph, same.parts.weights))
 
 
 def test_an_opening_is_of_one_size(folder, tmp_path):

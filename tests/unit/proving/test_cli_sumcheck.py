@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
     for profile in PROFILES:
         code, report = run_json(
             *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
-            *("--out", folder / profile, "--profile", profile, "--mode"),
+            *("--out", folder / profile, "--profile", profile),
         )
         assert code == 0, report
     return folder

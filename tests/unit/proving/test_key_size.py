@@ -12,6 +12,9 @@ from inferproof.testing.rejections import rejects
 
 pytestmark = pytest.mark.native
 WIDE = 2**29 - 1
+REFUSED = ("KEY_MALFORMED", "KEY_WORK", "KEY_UNSUPPORTED")
+"""Of keys that cost as much as one may: they have no pin, too wide a window, or products of values
+that are no layer which is hidden."""
 
 
 def graph(inputs, nodes, weight=(1, 1)):
@@ -112,7 +115,7 @@ def test_a_key_that_is_too_long_is_not_parsed(sumcheck_bundle):
     ids=["values", "operands", "products of values", "window over padding"],
 )
 def test_costly_graphs_are_refused(fine, costly, what, limit, sumcheck_bundle):
-    assert refusal(fine) in ("KEY_MALFORMED", "KEY_WORK")  # it has no pin, or too wide a window
+    assert refusal(fine) in REFUSED
     message = (
         f"the verifying key {what}, the limit is {limit}: checking a proof under it would take "
         "too much memory or time"

@@ -21,7 +21,7 @@ from inferproof.proving.costs import Costs, Point, Size, this_machine
 from inferproof.proving.sumcheck.calibrate import size_of
 from inferproof.proving.sumcheck.lower.compile import choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of, sizes_of
-from inferproof.proving.sumcheck.notes import notes
+from inferproof.proving.sumcheck.notes import PRIVATE_NOTE, notes
 from inferproof.types.layer import QuantisedLayer, weakest
 from suites.lowering import loaded, model_of
 
@@ -123,9 +123,9 @@ def test_what_falls_short_is_told_with_its_layer_and_a_way_out(sumcheck_system, 
         sumcheck_system.compile(request)
     assert refused.value.reason is Reason.CIRCUIT_INACCURATE
     done = sumcheck_system.compile(replace(request, max_error=1.0))
-    assert (done.notes, len(done.layers)) == ((note,), 4)
+    assert (done.notes, len(done.layers)) == ((note, PRIVATE_NOTE), 4)
     fine = sumcheck_system.compile(replace(request, out=tmp_path / "fine", bits=16))
-    assert (fine.notes, fine.layers) == ((), ())
+    assert (fine.notes, fine.layers) == ((PRIVATE_NOTE,), ())
 
 
 @pytest.fixture(scope="module")

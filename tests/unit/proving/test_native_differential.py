@@ -45,9 +45,13 @@ def test_random_graphs_are_proven() -> None:
             continue
         weights = np.frombuffer(made.weights, np.int8)
         inputs = flat(made.inputs)
-        key, ranges, outputs, proof = natively_proven(
-            encode_graph(made.graph), weights, inputs, STATEMENT
-        )
+        try:
+            key, ranges, outputs, proof = natively_proven(
+                encode_graph(made.graph), weights, inputs, STATEMENT
+            )
+        except native.NativeError as error:  # of products that cannot be hidden
+            assert error.args[0] == "KEY_UNSUPPORTED", f"seed {seed}"  # noqa: PT017
+            continue
         assert [out.tolist() for out in outputs] == expected(made), f"seed {seed}"
         verifier = native.VerifyingKey(key, ranges)
         verifier.verify(inputs, outputs, STATEMENT, proof)

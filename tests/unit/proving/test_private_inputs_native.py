@@ -92,13 +92,3 @@ def test_the_account_is_one_of_private_inputs(made: Made) -> None:
     _, verifier, _ = made
     shown, private = (json.loads(verifier.security(own)) for own in (False, True))
     assert 100 <= private["provable_bits"] != shown["provable_bits"] >= 100
-
-
-def test_the_clear_mode_has_no_private_inputs(made: Made) -> None:
-    _, verifier, inputs = made
-    graph = verifier.graph()
-    plain = library().VerifyingKey(library().commit(graph, weights_of(graph), "default"))
-    assert code(lambda: plain.input_root(inputs, SECRET)) == "INPUTS_PUBLIC_ONLY"
-    assert code(lambda: plain.security(True)) == "INPUTS_PUBLIC_ONLY"
-    verify = plain.verify
-    assert code(lambda: verify(None, [], STATEMENT, b"", SECRET)) == "INPUTS_PUBLIC_ONLY"
