@@ -115,6 +115,6 @@ pub use plan::{
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;
 pub use protocol_role::{Ended, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
-pub use ranges::{MAX_RANGE_ROWS, MAX_RANGE_TENSORS, Ranged, range_graph, range_parts, ranged};
+pub use ranges::{MAX_RANGE_ROWS, MAX_RANGE_TABLES, Ranged, range_graph, range_parts, ranged};
 pub use tables::MAX_TABLE_ENTRIES;
 pub use witness::{Columns, Source, columns, padded};

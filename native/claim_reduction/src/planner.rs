@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Tables of a graph, so that a key of strangers takes no more memory than they do.
 const MAX_TABLES: usize = 1 << 10;
 /// Lookups of a graph: as many as the argument about them takes.
-const MAX_LOOKUPS: usize = 1 << 14;
+const MAX_LOOKUPS: usize = 1 << 16;
 /// Views that are walked through in search of what divisors are of, all divisors together.
 const MAX_VIEWS: usize = 1 << 16;
 /// Bits of one limb of a range.
@@ -154,7 +154,7 @@ impl<'a> Planner<'a> {
             return Err(refuse(why, None));
         }
         if lookups > MAX_LOOKUPS {
-            let why = "the graph needs more than 2^14 lookups".to_owned();
+            let why = "the graph needs more than 2^16 lookups".to_owned();
             return Err(refuse(why, Some(Limit::Lookups { lookups, tables })));
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::plan::{Constraint, Form, Limb, Plan, Role};
 use crate::range_decomposition::{Range, times};
 use crate::saturation_tables::MODULUS;
 use crate::tables::Tables;
-use graph::{Node, Op, elements};
+use graph::{Graph, Node, Op, elements};
 
 /// The range that a node's result is held to, zero included.
 pub(crate) fn result_range(
@@ -111,22 +111,93 @@ fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Ra
             times(of(0)?, of(1)?),
             elements(sized(*node.operands.first()?)?.last_chunk::<1>()?),
         ),
-        Op::Add {
-            coefficients,
-            constant,
-        } => {
-            let fixed = constant.and_then(|id| facts.extent(id));
-            let fixed = fixed.map_or((0, 0), |(low, high)| {
-                (low.min(0).into(), high.max(0).into())
+        Op::Add { .. } => added(facts, known, node),
+        _ => None,
+    }
+}
+
+/// The range of a sum. A number and its product by another that is taken from it count together, as what
+/// the number is times 1 less the other: mod p they are that, whatever is committed to.
+fn added(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
+    let Op::Add {
+        coefficients,
+        constant,
+    } = &node.op
+    else {
+        return None;
+    };
+    let of = |id: usize| *known.get(id)?;
+    let fixed = constant.and_then(|id| facts.extent(id));
+    let (mut low, mut high): Range = fixed.map_or((0, 0), |(low, high)| {
+        (low.min(0).into(), high.max(0).into())
+    });
+    let less = differences(facts.graph, &node.operands, coefficients);
+    let terms = node.operands.iter().zip(coefficients).zip(less);
+    for ((&id, &c), part) in terms {
+        let own = match part {
+            Part::Alone => of(id)?,
+            Part::Less { by } => {
+                let (least, greatest) = of(by)?;
+                times(of(id)?, (1 - greatest, 1 - least))
+            }
+            // It must be held itself, and counts where it is taken from.
+            Part::Taken => {
+                of(id)?;
+                continue;
+            }
+        };
+        let c = i64::from(c);
+        let ends = [own.0.checked_mul(c)?, own.1.checked_mul(c)?];
+        low = low.checked_add(ends[0].min(ends[1]))?;
+        high = high.checked_add(ends[0].max(ends[1]))?;
+    }
+    Some((low, high))
+}
+
+/// How an operand of a sum counts.
+#[derive(Clone, Copy)]
+enum Part {
+    /// For itself.
+    Alone,
+    /// Its product by this tensor is taken from it.
+    Less { by: usize },
+    /// It is such a product.
+    Taken,
+}
+
+/// How each operand of a sum counts. A result of a Mul is taken from the first operand that is a factor of
+/// it, has the opposite coefficient, and of which and from which nothing else is taken.
+fn differences(graph: &Graph, operands: &[usize], coefficients: &[i32]) -> Vec<Part> {
+    let mut parts = vec![Part::Alone; operands.len()];
+    for (index, (&id, &c)) in operands.iter().zip(coefficients).enumerate() {
+        let number = id.checked_sub(graph.inputs.len());
+        let made = number.and_then(|number| graph.nodes.get(number));
+        let Some((a, b)) = made.and_then(factors) else {
+            continue;
+        };
+        let open = |place: usize| matches!(parts.get(place), Some(Part::Alone));
+        let of = |factor: usize| {
+            let mut places = operands.iter().zip(coefficients).enumerate();
+            let found = places.find(|&(place, (&other, &d))| {
+                other == factor && i64::from(d) == -i64::from(c) && open(place)
             });
-            coefficients
-                .iter()
-                .enumerate()
-                .try_fold(fixed, |sum: Range, (index, &c)| {
-                    let own = times((c.into(), c.into()), of(index)?);
-                    Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
-                })
+            found.map(|(place, _)| place)
+        };
+        let found = [(a, b), (b, a)]
+            .into_iter()
+            .find_map(|(x, by)| Some((of(x)?, by)));
+        if let Some((place, by)) = found.filter(|_| open(index)) {
+            parts[place] = Part::Less { by };
+            parts[index] = Part::Taken;
         }
+    }
+    parts
+}
+
+/// Both factors of a product by elements.
+fn factors(node: &Node) -> Option<(usize, usize)> {
+    match (&node.op, node.operands.as_slice()) {
+        (Op::Mul, &[a, b]) => Some((a, b)),
         _ => None,
     }
 }

@@ -13,14 +13,18 @@
 
 use crate::plan::{MAX_TABLE, MIN_VARIABLES};
 use crate::shape::coordinates;
-use graph::{Constant, Fault, Graph, Input, Node, Op, Parts, Shape, VALUE_LIMIT};
+use graph::{Constant, Fault, Graph, Input, MAX_OPERANDS, Node, Op, Parts, Shape, VALUE_LIMIT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Rows of lookups that one graph has at most, unless one tensor has more.
 pub const MAX_RANGE_ROWS: usize = 1 << 24;
 /// Matrices and parameters that one graph is about at most.
-pub const MAX_RANGE_TENSORS: usize = 1 << 9;
+const MAX_RANGE_TENSORS: usize = 1 << 13;
+/// Tables of one graph at most, of as many ranges.
+pub const MAX_RANGE_TABLES: usize = 1 << 9;
+/// Numbers of tensors that one Add sums, beside what was summed before.
+const SUMMED: usize = MAX_OPERANDS - 1;
 /// Entries of all tables of one graph at most, unless it is about one tensor.
 const MAX_RANGE_ENTRIES: usize = 1 << 20;
 /// Bits that a rescaling takes off a wide range.
@@ -95,6 +99,7 @@ pub fn range_parts(all: &[Ranged]) -> Vec<Range<usize>> {
         tables.insert(own.table());
         let full = rows > MAX_RANGE_ROWS
             || number - first >= MAX_RANGE_TENSORS
+            || tables.len() > MAX_RANGE_TABLES
             || tables.iter().copied().map(entries).sum::<usize>() > MAX_RANGE_ENTRIES;
         if number > first && full {
             parts.push(first..number);
@@ -118,7 +123,7 @@ pub fn range_graph(all: &[Ranged]) -> Result<Graph, Fault> {
         lo: 0,
         hi: 0,
     });
-    let mut sums = vec![0];
+    let mut sums = Vec::with_capacity(all.len());
     for own in all {
         let zeros = maker.zeros(own);
         let axes = own.shape.len();
@@ -132,11 +137,20 @@ pub fn range_graph(all: &[Ranged]) -> Result<Graph, Fault> {
         };
         sums.push(maker.node(view, &[sum], &[1], (0, 0)));
     }
-    let add = Op::Add {
-        coefficients: vec![1; sums.len()],
-        constant: None,
-    };
-    let output = maker.node(add, &sums, &[1], (0, 0));
+    let mut output = 0;
+    let mut left = &sums[..];
+    loop {
+        let (next, others) = left.split_at(left.len().min(SUMMED));
+        let add = Op::Add {
+            coefficients: vec![1; 1 + next.len()],
+            constant: None,
+        };
+        output = maker.node(add, &[&[output], next].concat(), &[1], (0, 0));
+        left = others;
+        if left.is_empty() {
+            break;
+        }
+    }
     maker.parts.outputs.push(output);
     Graph::new(maker.parts)
 }
@@ -201,7 +215,9 @@ impl Maker {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_RANGE_ROWS, MAX_RANGE_TENSORS, Ranged, range_graph, range_parts};
+    use super::{
+        MAX_RANGE_ROWS, MAX_RANGE_TABLES, MAX_RANGE_TENSORS, Ranged, range_graph, range_parts,
+    };
     use crate::{Plan, Visibility};
     use graph::Op;
     use std::iter;
@@ -237,6 +253,8 @@ mod tests {
         );
         let many = vec![own(&[], 0, 0); MAX_RANGE_TENSORS + 1];
         assert_eq!(range_parts(&many).len(), 2);
+        let ranges = (0..513).map(|at| own(&[2], at, at + 1));
+        assert_eq!(range_parts(&ranges.collect::<Vec<_>>()), [0..512, 512..513]);
         // Tables of the same keys are one.
         let mut tables: Vec<Ranged> = (0..17).map(|at| own(&[2], at, at + 65_535)).collect();
         assert_eq!(range_parts(&tables), [0..16, 16..17]);
@@ -272,9 +290,19 @@ mod tests {
 
     #[test]
     fn as_many_tensors_as_one_graph_may_be_about_have_a_plan() {
-        // Each of another range, and as many lookups as there may be.
-        let all = (0..MAX_RANGE_TENSORS as i32).map(|at| own(&[2], -at, (1 << 16) + at));
-        let graph = range_graph(&all.collect::<Vec<_>>()).unwrap();
+        // Of as many ranges as there may be, all of them wide, which takes most lookups.
+        let ranges = (0..MAX_RANGE_TENSORS as i32).map(|at| at % MAX_RANGE_TABLES as i32);
+        let all: Vec<Ranged> = ranges
+            .map(|at| own(&[2], -at * (1 << 16), (1 << 16) - 1))
+            .collect();
+        assert_eq!(range_parts(&all).len(), 1);
+        let graph = range_graph(&all).unwrap();
+        let sums = graph
+            .nodes
+            .iter()
+            .rev()
+            .take_while(|node| node.operands.len() > 1);
+        assert_eq!(sums.count(), 3);
         assert!(Plan::new(&graph, Visibility::Public).is_ok());
     }
 }

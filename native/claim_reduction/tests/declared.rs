@@ -162,6 +162,24 @@ fn far(b: &mut Builder, x: usize) -> usize {
     end
 }
 
+/// The square of what is left of a number that a part of it, or of another, is taken from, of which more may be
+/// left than the square has room for.
+fn left(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let wide = b.rescale(x, &[3_000], 0, 0, -7_000, 7_000);
+    let most = 1 + b.random.below(4) as i64;
+    let part = b.rescale(x, &[1], 0, 0, 0, most);
+    let factor = [wide, wide, part][b.random.below(3)];
+    let taken = b.node(Op::Mul, &[factor, part], &shape, -28_000, 28_000);
+    let op = Op::Add {
+        coefficients: [[1, -1], [1, -1], [-1, 1], [1, 1], [2, -1]][b.random.below(5)].to_vec(),
+        constant: None,
+    };
+    let left = b.node(op, &[wide, taken], &shape, -42_000, 42_000);
+    let square = b.node(Op::Mul, &[left, left], &shape, -LIMIT, LIMIT);
+    b.rescale(square, &[1], 0, 17, -4000, 4000)
+}
+
 /// A random key of small odd sizes, for inputs that are shown or not. Where they are not, operations may come
 /// before weights.
 fn declared(seed: u64, inputs: Visibility) -> Result<Key, String> {
@@ -211,6 +229,7 @@ fn declared(seed: u64, inputs: Visibility) -> Result<Key, String> {
             16 if rank == 2 => named(&mut b, x),
             17 if rank == 2 => labels(&mut b, x),
             18 if rank > 0 => far(&mut b, x),
+            14 if rank > 0 => left(&mut b, x),
             10 if rank == 2 => b.pad(x, &[0, 1], &[b.random.0 as usize % 2, 1], 3),
             _ => b.mul(x, x),
         };

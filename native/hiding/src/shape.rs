@@ -31,7 +31,7 @@ pub(crate) const PLANES: usize = DEGREE;
 /// Vectors that are opened together.
 pub const MAX_VECTORS: usize = 8;
 /// Columns of one vector.
-pub const MAX_COLUMNS: usize = 1 << 14;
+pub const MAX_COLUMNS: usize = 1 << 17;
 /// Bits of the number of columns of a vector at least: its mask masks two elements for each round in
 /// which its columns are folded, and those in which vectors meet need some.
 pub(crate) const LEAST_FOLD: usize = 2;

@@ -4,9 +4,9 @@ use claim_reduction::{MAX_TABLE_ENTRIES, Plan, Table, Visibility, known};
 use graph::{Graph, Op, elements};
 
 /// Elements that a verifier may be asked to weight, each with an element of the extension field.
-pub const MAX_EFFORT: usize = 1 << 24;
+pub const MAX_EFFORT: usize = 1 << 26;
 // No table is made that the sum of all would be too much with.
-const _: () = assert!(MAX_TABLE_ENTRIES == MAX_EFFORT);
+const _: () = assert!(MAX_TABLE_ENTRIES <= MAX_EFFORT);
 
 /// Entries of the function tables of a plan, which are weighted too.
 pub(crate) fn entries(plan: &Plan) -> usize {

@@ -9,7 +9,7 @@ use transcript::{Base, Extension};
 /// Variables of a tree at most: fewer leaves than the characteristic of the field.
 pub const MAX_HEIGHT: usize = 27;
 /// Looked-up columns at most.
-pub const MAX_LOOKUPS: usize = 1 << 14;
+pub const MAX_LOOKUPS: usize = 1 << 16;
 /// Tables at most.
 pub const MAX_TABLES: usize = 1 << 10;
 

@@ -6,7 +6,7 @@ mod liar;
 mod models;
 mod private_fields;
 
-use claim_reduction::{Constraint, Form, MAX_RANGE_TENSORS, Plan, Source, ranged};
+use claim_reduction::{Constraint, Form, MAX_RANGE_TABLES, Plan, Source, ranged};
 use commitment::Profile;
 use fields::{Row, Told, all_seen};
 use graph::{Graph, Op, Values, elements};
@@ -112,13 +112,17 @@ fn the_openings_for_it_are_used_once_and_by_the_first_commitment() {
     assert_eq!(ProveError::RangesRotated.code(), "RANGES_ROTATED");
 }
 
-/// More parameters than one graph of ranges is about.
+/// Parameters of more ranges than one graph of ranges has tables for.
 fn many() -> Graph {
     let mut b = Builder::new(1);
     let x = b.input(&[2], -9, 9);
     let mut sums = vec![b.linear(x, 2, false)];
-    for number in 0..MAX_RANGE_TENSORS as i64 + 20 {
-        let hi = if number % 3 == 0 { 99 } else { 1 << 20 };
+    for number in 0..MAX_RANGE_TABLES as i64 + 20 {
+        let hi = if number % 30 == 0 {
+            1 << 20
+        } else {
+            99 + number
+        };
         sums.push(b.node(Op::Parameter, &[], &[2], -hi - 1, hi));
     }
     let add = Op::Add {

@@ -56,6 +56,24 @@ def biased(number: int) -> g.Graph:
     return key_graph([], [0, number, 0], bias=1)
 
 
+def thinned(
+    coefficients: tuple[int, ...] = (1, -1), most: int = 1, copied: bool = False
+) -> g.Graph:
+    """A number from which, level by level, its product by one from 0 to `most` is taken."""
+    nodes = [g.Node(g.Rescale(0, 0, 0), (2,), (3,), 0, most)]
+    last = 2
+    for _ in range(40):
+        factor = last
+        if copied:
+            nodes.append(g.Node(g.Add((1,)), (last,), (3,), -LIMIT, LIMIT))
+            factor = 2 + len(nodes)
+        nodes.append(g.Node(g.Mul(), (factor, 3), (3,), -LIMIT, LIMIT))
+        operands = (last, *[2 + len(nodes)] * (len(coefficients) - 1))
+        nodes.append(g.Node(g.Add(coefficients), operands, (3,), -LIMIT, LIMIT))
+        last = 2 + len(nodes)
+    return key_graph([*nodes, g.Node(g.Rescale(0, 0, 1), (last,), (3,), -3, 3)])
+
+
 TAKEN = {
     "a view": (moved(g.View(0, (1,)), (2,), -3, 3), moved(g.View(0, (1,)), (2,), -3, 2)),
     "a pad": (
@@ -82,6 +100,11 @@ TAKEN = {
     "keys of a table": (looked_up(2**29 - 7, [0] * 7), looked_up(2**29 - 6, [0] * 7)),
     "keys from the modulus on": (looked_up(0, [0] * 7), looked_up(P, [0] * 7)),
     "integers that wrap around": (added(2**28), added(2**28 + 2**27)),
+    "what is left of a number": (thinned(), thinned(most=3)),
+    "what is added to a number": (thinned((-1, 1)), thinned((1, 1))),
+    "what is taken by another coefficient": (thinned((1, -1), 2), thinned((2, -1))),
+    "what is taken twice": (thinned(), thinned((1, -1, -1))),
+    "what is taken from another tensor": (thinned(), thinned(copied=True)),
     "a bias": (biased(400 + 128 * 3), biased(400 + 128 * 3 + 1)),
     "a bias that is another modulo p": (biased(0), biased(-P)),
 }

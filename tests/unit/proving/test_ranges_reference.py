@@ -98,8 +98,10 @@ def test_rejects_other_lengths() -> None:
 def test_a_key_of_too_many_tensors_has_no_range_proof() -> None:
     large = Tensor((1 << 12, 1 << 12), -128, 127)
     assert parts_of([large] * 9) == [range(at, at + 1) for at in range(9)]
-    small = [Tensor((2,), -(1 << 20), 1 << 20)] * 513
-    assert parts_of(small) == [range(512), range(512, 513)]
+    small = [Tensor((2,), -(1 << 20), 1 << 20)] * (2**13 + 1)
+    assert parts_of(small) == [range(2**13), range(2**13, 2**13 + 1)]
+    others = [Tensor((2,), 0, 1 + number) for number in range(513)]
+    assert parts_of(others) == [range(512), range(512, 513)]
 
 
 @pytest.mark.parametrize(

@@ -189,14 +189,13 @@ def test_a_graph_that_is_not_covered_is_refused_by_its_node():
 
 def test_a_graph_with_too_many_lookups_is_refused_by_the_node_that_makes_most_of_it():
     """No model of the corpus is: the one with most needs 11,509."""
-    door.library().security(encode_graph(consumers(12_000)), "default")
-    graph = consumers(2**14 + 1)
+    graph = consumers(2**15 + 1, shift=4)
     nodes = tuple(replace(node, step=int(number > 1)) for number, node in enumerate(graph.nodes))
     graph = replace(graph, nodes=nodes)
     steps = [Step("first", "Gemm", (), (), index=0), Step("all", "Scan", (), (), index=1)]
     message = (
-        "proof system sumcheck cannot prove this model: 16385 lookups in 1 tables; "
-        "1 to 16384 in 1 to 1024 are possible; 16384 of 16386 nodes of the integer graph are made "
+        "proof system sumcheck cannot prove this model: 65538 lookups in 1 tables; "
+        "1 to 65536 in 1 to 1024 are possible; 32768 of 32770 nodes of the integer graph are made "
         "for node 'all' (Scan); change the model, or try proof system ezkl"
     )
     with rejects(Reason.MODEL_NOT_PROVABLE, message, kind=ModelRejected):

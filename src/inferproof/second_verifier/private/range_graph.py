@@ -12,7 +12,9 @@ _LOW_BITS = 16
 _HALF = _TABLE // 2
 _MOST_ENTRIES = 1 << 20
 _MOST_ROWS = 1 << 24
-_MOST_TENSORS = 512
+_MOST_TENSORS = 1 << 13
+_MOST_TABLES = 512
+_MOST_SUMMED = 4095
 _LIMIT = 1 << 29
 _MIN_COLUMN = 8
 _ZERO = (0, 0)
@@ -27,18 +29,23 @@ def ranged(graph: Graph) -> list[Tensor]:
 def parts_of(tensors: Sequence[Tensor]) -> list[range]:
     """How they are cut: each part as long as its rows allow."""
     found, first = [], 0
-    for number in range(1, len(tensors)):
-        if _full(tensors[first : number + 1]):
+    rows, entries, tables = 0, 0, set[tuple[int, int]]()
+    for number, tensor in enumerate(tensors):
+        keys, own = _keys(tensor), _rows(tensor)
+        more = 0 if keys in tables else keys[1] - keys[0] + 1
+        full = (
+            rows + own > _MOST_ROWS
+            or number - first == _MOST_TENSORS
+            or len(tables | {keys}) > _MOST_TABLES
+            or entries + more > _MOST_ENTRIES
+        )
+        if number > first and full:
             found.append(range(first, number))
             first = number
+            rows, entries, tables, more = 0, 0, set(), keys[1] - keys[0] + 1
+        rows, entries = rows + own, entries + more
+        tables.add(keys)
     return [*found, range(first, len(tensors))]
-
-
-def _full(tensors: Sequence[Tensor]) -> bool:
-    """Whether these are too many for one part."""
-    tables = sum(last - first + 1 for first, last in {_keys(tensor) for tensor in tensors})
-    rows = sum(map(_rows, tensors))
-    return rows > _MOST_ROWS or len(tensors) > _MOST_TENSORS or tables > _MOST_ENTRIES
 
 
 def _ends(tensor: Tensor) -> tuple[int, int]:
@@ -72,14 +79,18 @@ def range_graph(tensors: Sequence[Tensor]) -> Graph:
 class _Maker:
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.graph = Graph([Tensor((1,), *_ZERO)], [], [], [], [])
-        summed = [0]
+        self._tables: dict[int, int] = {}
+        views = []
         for tensor in tensors:
             zeros = self._zeros(tensor)
             if tensor.shape:
                 zeros = self._node(g.SUM, (), _ZERO, zeros, axes=len(tensor.shape))
-            summed.append(self._node(g.VIEW, (1,), _ZERO, zeros, offset=0, strides=[0]))
-        ones = [1] * len(summed)
-        end = self._node(g.ADD, (1,), _ZERO, *summed, coefficients=ones, constant=g.NONE)
+            views.append(self._node(g.VIEW, (1,), _ZERO, zeros, offset=0, strides=[0]))
+        end = 0
+        for first in range(0, max(len(views), 1), _MOST_SUMMED):
+            summed = [end, *views[first : first + _MOST_SUMMED]]
+            ones = [1] * len(summed)
+            end = self._node(g.ADD, (1,), _ZERO, *summed, coefficients=ones, constant=g.NONE)
         self.graph.outputs.append(end)
 
     def _zeros(self, tensor: Tensor) -> int:
@@ -91,7 +102,10 @@ class _Maker:
         if not _narrow(tensor):
             one = self._constant([1])
             x = self._node(g.RESCALE, shape, keys, x, multipliers=one, axis=0, shift=_LOW_BITS)
-        table = self._constant([0] * (keys[1] - keys[0] + 1))
+        count = keys[1] - keys[0] + 1
+        if count not in self._tables:
+            self._tables[count] = self._constant([0] * count)
+        table = self._tables[count]
         return self._node(g.LOOKUP, shape, _ZERO, x, table=table, first=keys[0])
 
     def _constant(self, values: list[int]) -> int:

@@ -59,7 +59,7 @@ class Argument:
     """All lookups of a plan."""
 
     def __init__(self, tables: Sequence[Table], lookups: Sequence[Lookup]) -> None:
-        if not 1 <= len(lookups) <= 2**14:
+        if not 1 <= len(lookups) <= 2**16:
             raise Rejected("KEY_LOOKUPS", "the number of lookups")
         self.tables, self.lookups = tables, lookups
         self.rows = Tree([lookup.variables for lookup in lookups])

@@ -129,10 +129,43 @@ def _added(graph: Graph, before: Sequence[Held], node: Node) -> Held:
     if node.constant != g.NONE:
         values = graph.constants[node.constant].values
         low, high = min(*values, 0), max(*values, 0)
-    for number, c in zip(node.operands, node.coefficients, strict=True):
+    pairs = _pairs(graph, node)
+    taken = {product for product, _ in pairs.values()}
+    for place, (number, c) in enumerate(zip(node.operands, node.coefficients, strict=True)):
         own = before[number]
         if own is None:
             return None
+        if place in taken:
+            continue
+        if place in pairs:
+            factor = before[pairs[place][1]]
+            if factor is None:
+                return None
+            own = product_range(own, (1 - factor[1], 1 - factor[0]))
         least, greatest = product_range(own, (c, c))
         low, high = low + least, high + greatest
     return low, high
+
+
+def _pairs(graph: Graph, node: Node) -> dict[int, tuple[int, int]]:
+    """For places of operands x of an Add: the place of x·y, whose coefficient is the opposite one,
+    and y. A place is in one pair at most."""
+    pairs: dict[int, tuple[int, int]] = {}
+    used: set[int] = set()
+    for place, number in enumerate(node.operands):
+        made = number - len(graph.inputs)
+        if place in used or made < 0 or graph.nodes[made].op != g.MUL:
+            continue
+        first, second = graph.nodes[made].operands
+        found = [
+            (other, by)
+            for x, by in ((first, second), (second, first))
+            for other, candidate in enumerate(node.operands)
+            if candidate == x and other not in used
+            if node.coefficients[other] == -node.coefficients[place]
+        ]
+        if found:
+            other, by = found[0]
+            pairs[other] = place, by
+            used |= {place, other}
+    return pairs

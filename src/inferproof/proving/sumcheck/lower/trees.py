@@ -153,7 +153,10 @@ def _answers(c: Context, step: Step, rows: int, forest: Forest) -> tuple[Value, 
     answers = b.take(compared, places + upper)
     if equal.any():
         taken = np.where(equal, places + lower, -1)
-        answers = b.add([answers, b.take(compared, taken)], [1, -1], within=(0, 1))
+        # What holds below the threshold holds at it, so that the product is the second: written so,
+        # a verifier sees that 0 or 1 is left.
+        both = b.mul(answers, b.take(compared, taken), within=(0, 1))
+        answers = b.add([answers, both], [1, -1], within=(0, 1))
     return answers, flipped.astype(np.int64)
 
 
