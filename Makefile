@@ -8,7 +8,7 @@
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
-# make kill     kill real processes at every step boundary and at random; about 8 minutes
+# make kill     kill real processes at every step boundary and at random; about 20 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model;
 #               SHAPE_SECONDS=1200 for random shapes, taken up by the next run
@@ -73,7 +73,7 @@ imports:
 	@scripts/imports.sh
 
 kill: bootstrap
-	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
+	@PYTHONPATH=tests/suites:tests $(PY) tests/kill/run.py $(KILL)
 
 check: bootstrap
 	$(BIN)/ruff format --check .

@@ -7,11 +7,12 @@ often the server dies, and asks for the job until it is over.
 import asyncio
 import json
 import os
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from inferproof.app.openings import local_system
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
@@ -48,6 +50,8 @@ from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, verify_receipt
 
+PRIVATE = "tiny-private"
+"""The model of mode private, where a market has one."""
 JSON = {"content-type": "application/json"}
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
@@ -64,7 +68,7 @@ END_S = 180.0
 WAIT_S = 90.0
 """How long one step of a story may take, on a machine that is slow and full."""
 
-_MIGRATING = threading.Lock()
+MIGRATING = threading.Lock()
 """alembic keeps its state for all threads of a process."""
 
 
@@ -118,8 +122,20 @@ class Receiver:
 class KillMarket:
     """A devnet of its own, a model, and a deployment over a database."""
 
-    def __init__(self, name: str, devnet: DevnetInfo, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        name: str,
+        devnet: DevnetInfo,
+        deployment: Deployment,
+        settings: Settings,
+        folder: Path,
+    ) -> None:
+        """`folder` holds the cards and compiled models that were installed."""
         self.name = name
+        self.settings = settings
+        self.folder = folder
+        self.installed = 0
+        """How many models a story has installed."""
         self.devnet = devnet
         self.deployment = deployment
         self.bought: list[Bought] = []
@@ -316,6 +332,35 @@ class KillMarket:
         else:
             self.deployment.arm(boundary)
 
+    def proof(self, bought: Bought) -> bytes:
+        """The proof file of a job that is done, as anybody may fetch it."""
+        path = bought.facts["proof"]["url"]
+        answers: list[httpx.Response] = []
+
+        def told() -> bool:
+            try:
+                answers.append(self._http.get(self.deployment.url + path))
+            except httpx.TransportError:
+                return False
+            return answers[-1].status_code == 200
+
+        _require(self.until(told), f"no proof of {bought.job}: {[a.text for a in answers[-1:]]}")
+        return answers[-1].content
+
+    def check_suspended(self, model: str) -> None:
+        """Raises: AssertionError where the model is sold, or is not shown as suspended."""
+        url = f"{self.deployment.url}/v1/models/{model}"
+        shown = self._http.get(url).json().get("status")
+        refused = self._http.post(f"{url}/infer", content=b'{"input": [[1, 2, 3]]}', headers=JSON)
+        code = refused.json().get("error", {}).get("code")
+        told = (shown, refused.status_code, code)
+        _require(told == ("suspended", 409, "MODEL_NOT_ACTIVE"), f"{model} is {told}")
+
+    @property
+    def models(self) -> Path:
+        """The folder of its compiled models."""
+        return self.settings.data_dir / "models"
+
     # -- the chain ----------------------------------------------------------------------------
 
     def chain(self, method: str, *params: object) -> Any:
@@ -478,36 +523,46 @@ def open_market(
     workers: int = 0,
     processes: int = 0,
     ezkl: bool = False,
+    private: bool = False,
     **settings: object,
 ) -> Iterator[KillMarket]:
-    """A market whose processes run. Without a database's address it has a SQLite file."""
+    """A market whose processes run. Without a database's address it has a SQLite file.
+
+    With a `private` model the last of several workers has its compiled models from a copy of their
+    folder, made before anything was proven.
+    """
     with ExitStack() as stack:
         devnet = stack.enter_context(Devnet()).info
         given = devnet.settings(folder / "data") | SETTINGS | settings
         if database_url is not None:
             given["database_url"] = database_url
-        for model, system in [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else []):
-            _install(Settings.load(**given), folder / model, model, system, devnet)
+        opened = Settings.load(**given)
+        models = [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else [])
+        for model, system in [*models, *([(PRIVATE, "sumcheck")] if private else [])]:
+            _install(opened, folder / model, model, system, devnet)
+        clone = {"data_dir": _cloned(opened.data_dir, folder / "clone")} if private else {}
         deployment = Deployment(
             folder / "run",
             environment_of(given),
             workers=workers,
             processes=processes,
+            apart={f"worker{workers - 1}": environment_of(clone)} if workers > 1 else {},
             nursery=nursery,
         )
-        market = KillMarket(name, devnet, stack.enter_context(deployment))
+        market = KillMarket(name, devnet, stack.enter_context(deployment), opened, folder)
         stack.callback(market.close)
         yield market
 
 
 def _install(settings: Settings, folder: Path, name: str, system: str, devnet: DevnetInfo) -> None:
-    pool = WorkerPool(1)
-    try:
-        prover = ToySystem(ACKNOWLEDGEMENT) if system == "toy" else get_system(system, pool)
-        compile_tiny(folder, name, prover, np.full((4, 1, 3), 3.0, dtype=np.float32))
-    finally:
-        pool.close()
-    with _MIGRATING:
+    samples = np.full((4, 1, 3), 3.0, dtype=np.float32)
+    if system == "toy":
+        compile_tiny(folder, name, ToySystem(ACKNOWLEDGEMENT), samples)
+    else:
+        mode = "private" if system == "sumcheck" else None
+        with closing(WorkerPool(1)) as pool, local_system(system, pool) as prover:
+            compile_tiny(folder, name, prover, samples, mode)
+    with MIGRATING:
         asyncio.run(
             install_model(
                 settings,
@@ -517,6 +572,18 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
                 more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
             )
         )
+
+
+def _cloned(data: Path, clone: Path) -> Path:
+    """A data folder with copies of the compiled models, which shares all else."""
+    clone.mkdir()
+    (data / "blobs").mkdir(exist_ok=True)
+    for each in data.iterdir():
+        if each.name == "models":
+            shutil.copytree(each, clone / each.name)
+        else:
+            (clone / each.name).symlink_to(each.absolute())
+    return clone
 
 
 def _checker(name: str) -> Any:

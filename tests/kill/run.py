@@ -7,6 +7,12 @@
                       every boundary of the first two, and some of the others
     random times      many jobs at once, and now and then a process dies
     a real proof      ezkl, killed while it proves and after its proof was kept
+    a private model   SQLite, one process; PostgreSQL, two workers, of which one has a copy of the
+                      compiled model: every boundary of a private proof and of what counts its
+                      openings, each phase of the proof, while an epoch is made, and at random
+                      times; then no two proofs share randomness, and no slot was given twice
+    an ended mode     SQLite and PostgreSQL, one process: paid jobs wait about active models of each
+                      mode that has ended; each step of suspending these and refunding those
 
 At the end the books of each market are checked against its chain, to the atomic unit. Boundaries
 come from the protocols by introspection (inferproof.testing.boundaries); one without a story in
@@ -15,21 +21,36 @@ that was not kept.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from kill_market import END_S, KillMarket, open_market
+from ended_stories import CASE as ENDED_CASE
+from ended_stories import SUSPENDING, ended_boundaries
+from kill_market import END_S, PRIVATE, Bought, KillMarket, open_market
 from postgres_server import HOW, Databases, PostgresServer, available
-from stories import BEHIND, CASES, SECOND, TAKING, WORKING
+from private_stories import (
+    MANY,
+    OPENING,
+    Witness,
+    case,
+    control,
+    many,
+    phases,
+    private_boundaries,
+    restored_folder,
+    while_made,
+)
+from stories import BEHIND, CASES, SECOND, TAKING, WORKING, Case
 
 from inferproof.errors import InferproofError
 from inferproof.testing.boundaries import Boundary, boundaries, unknown_questions
@@ -43,15 +64,22 @@ RANDOM_S = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The processes of a market."""
+    """The processes of a market. With `private` its jobs are about a model of mode private, with
+    `ended` about models whose mode has ended."""
 
     name: str
     workers: int = 0
     processes: int = 0
+    private: bool = False
+    ended: bool = False
     kinds: tuple[str, ...] = ("sqlite", "postgres")
 
     def wanted(self) -> list[Boundary]:
         """The boundaries at which its processes die."""
+        if self.private:
+            return private_boundaries(boundaries())
+        if self.ended:
+            return ended_boundaries(boundaries())
         known = [b for b in (*boundaries(), *SECOND) if b.effect in CASES]
         if self.workers:
             return [b for b in known if b.effect in WORKING]
@@ -64,6 +92,9 @@ LAYOUTS = (
     Layout("alone"),
     Layout("with two workers", workers=2, kinds=("postgres",)),
     Layout("in several processes", processes=2, kinds=("postgres",)),
+    Layout("with a private model", private=True, kinds=("sqlite",)),
+    Layout("with a private model and two workers", private=True, workers=2, kinds=("postgres",)),
+    Layout("with models of an ended mode", ended=True),
 )
 
 
@@ -74,17 +105,26 @@ class Report:
     name: str
     covered: list[Boundary] = field(default_factory=list)
     missed: list[Boundary] = field(default_factory=list)
+    how: dict[Boundary, Case] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    found: str = ""
+    """What proofs that came out showed."""
     kills: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     took_s: float = 0.0
 
 
-def every_boundary(market: KillMarket, wanted: list[Boundary], report: Report) -> None:
+def every_boundary(
+    market: KillMarket,
+    wanted: list[Boundary],
+    report: Report,
+    case: Callable[[Boundary], Case] = lambda at: CASES[at.effect],
+) -> None:
     """One job, and one death, for each boundary."""
     for at in wanted:
         began = time.monotonic()
-        CASES[at.effect].story(market, at)
+        case(at).story(market, at)
+        report.how[at] = case(at)
         reached = market.deployment.fired
         market.kills += reached
         (report.covered if reached else report.missed).append(at)
@@ -93,11 +133,11 @@ def every_boundary(market: KillMarket, wanted: list[Boundary], report: Report) -
         _say(f"{report.name}: {at} {'' if reached else 'NOT REACHED '}{_since(began)}")
 
 
-def random_times(market: KillMarket, seed: int) -> None:
+def random_times(market: KillMarket, seed: int, model: str = "tiny") -> None:
     """Many jobs at once while processes die."""
     chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
     moods = [REFUSED, FAULTY, SLOW] + [1.0] * 5
-    jobs = [_random_job(market, moods[n % len(moods)]) for n in range(RANDOM_JOBS)]
+    jobs = [_random_job(market, moods[n % len(moods)], model) for n in range(RANDOM_JOBS)]
     end, sent = time.monotonic() + RANDOM_S, iter(jobs)
     while time.monotonic() < end:
         for _, job in zip(range(4), sent, strict=False):
@@ -110,9 +150,10 @@ def random_times(market: KillMarket, seed: int) -> None:
         market.bring_to_end(job)
 
 
-def _random_job(market: KillMarket, mood: float):
+def _random_job(market: KillMarket, mood: float, model: str) -> Bought:
     # A job whose every attempt is killed is refunded, which is right as well.
-    return market.buy(mood, ends="refunded" if mood == REFUSED else "done/refunded")
+    ends = "refunded" if mood == REFUSED else "done/refunded"
+    return market.buy(mood, ends=ends, model=model)
 
 
 def real_proofs(market: KillMarket) -> None:
@@ -129,6 +170,26 @@ def real_proofs(market: KillMarket) -> None:
             raise AssertionError(f"{at}: {market.proofs_of(job)} proofs, not {proofs}")
 
 
+def private_proofs(
+    market: KillMarket, wanted: list[Boundary], report: Report, options: argparse.Namespace
+) -> None:
+    """One death for each boundary of a private proof, its phases too; deaths while epochs are made
+    and at random; a folder that is brought back. Whatever came out is looked at."""
+    witness = Witness(market)
+    many(market, MANY)
+    every_boundary(market, wanted, report, case)
+    found = [at for at in phases(market) if not options.only or options.only in str(at)]
+    every_boundary(market, found, report, case)
+    witness.look()
+    if not options.only:
+        while_made(market)
+        random_times(market, options.seed, PRIVATE)
+        witness.look()
+        restored_folder(market, witness)
+    report.found = witness.check()
+    control(market, witness)
+
+
 def run_market(
     kind: str,
     layout: Layout,
@@ -138,7 +199,7 @@ def run_market(
 ) -> Report:
     """One market from its first job to its books."""
     name, began = f"{kind} {layout.name}", time.monotonic()
-    report, real = Report(name), bool(layout.workers)
+    report, real = Report(name), bool(layout.workers) and not layout.private
     folder = Path(options.folder) / name.replace(" ", "-")
     try:
         with open_market(
@@ -149,11 +210,17 @@ def run_market(
             workers=layout.workers,
             processes=layout.processes,
             ezkl=real,
+            private=layout.private or layout.ended,
         ) as market:
             try:
                 wanted = [b for b in layout.wanted() if not options.only or options.only in str(b)]
-                every_boundary(market, wanted, report)
-                if not options.only:
+                if layout.private:
+                    private_proofs(market, wanted, report, options)
+                elif layout.ended:
+                    every_boundary(market, wanted, report, lambda _: ENDED_CASE)
+                else:
+                    every_boundary(market, wanted, report)
+                if not options.only and not (layout.private or layout.ended):
                     random_times(market, options.seed)
                     if real:
                         real_proofs(market)
@@ -194,10 +261,13 @@ def main() -> int:
     began = time.monotonic()
     kinds = [options.database] if options.database else ["sqlite", "postgres"]
     layouts = [each for each in LAYOUTS if options.layout in (None, each.name)]
-    problems = [f"no case for {b}" for b in boundaries() if b.effect not in CASES]
+    known = {*CASES, *OPENING, *SUSPENDING}
+    problems = [f"no case for {b}" for b in boundaries() if b.effect not in known]
     problems += [f"{name} is no longer part of a protocol" for name in unknown_questions()]
     with tempfile.TemporaryDirectory(prefix="inferproof-kill-") as kept:
         options.folder = options.folder or kept
+        # Where models that are compiled here are counted until a market counts them.
+        os.environ["INFERPROOF_HOME"] = str(Path(options.folder) / "home")
         with databases(kinds) as made, Nursery() as nursery, ThreadPoolExecutor(2) as pool:
             # Before the first market begins: alembic keeps its state for all threads.
             markets = [
@@ -221,11 +291,13 @@ def _show(reports: list[Report], kinds: int, problems: list[str], took_s: float)
             f"{report.name}: {len(report.covered)} boundaries, {report.kills} kills, "
             f"{sum(report.ends.values())} jobs ({ends}), {report.took_s:.0f} s"
         )
+        if report.found:
+            print(f"  {report.found}")
     covered = sorted({b for report in reports for b in report.covered})
     print("covered, and how each was brought about:")
-    for boundary in covered:
-        case = CASES[boundary.effect]
-        print(f"  {boundary!s:<34} {case.story.__name__}: {case.how}")
+    how = {at: each for report in reports for at, each in report.how.items()}
+    for at in covered:
+        print(f"  {at!s:<34} {how[at].story.__name__}: {how[at].how}")
     for problem in problems:
         print(f"FAILED {problem}")
     jobs: Counter[str] = sum((report.ends for report in reports), Counter())

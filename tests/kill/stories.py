@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kill_market import OVER, WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
-from inferproof.testing.kill_server import FAULTY, GATEWAY, REFUSED, SLOW
+from inferproof.testing.kill_server import FAULTY, GATEWAY, PHASE, REFUSED, SLOW
 
 Story = Callable[[KillMarket, Boundary | None], Bought]
 
@@ -27,22 +27,22 @@ RESERVED = Boundary("jobs", "reserve", "after")
 def answered(market: KillMarket, at: Boundary | None) -> Bought:
     """Paid, proven, answered."""
     bought = market.buy()
-    return _sent(market, bought, at)
+    return sent(market, bought, at)
 
 
 def refunded(market: KillMarket, at: Boundary | None) -> Bought:
     """The model refuses the input after it was paid for."""
-    return _sent(market, market.buy(REFUSED, ends="refunded"), at)
+    return sent(market, market.buy(REFUSED, ends="refunded"), at)
 
 
 def tried_again(market: KillMarket, at: Boundary | None) -> Bought:
     """Something temporary goes wrong at the first attempt."""
-    return _sent(market, market.buy(FAULTY), at)
+    return sent(market, market.buy(FAULTY), at)
 
 
 def slow(market: KillMarket, at: Boundary | None) -> Bought:
     """The proof takes longer than a lease."""
-    return _sent(market, market.buy(SLOW), at)
+    return sent(market, market.buy(SLOW), at)
 
 
 def void(market: KillMarket, at: Boundary | None) -> Bought:
@@ -54,7 +54,7 @@ def void(market: KillMarket, at: Boundary | None) -> Bought:
         if "error" not in bought.facts:
             break
         market.forget(bought)  # it was too late when it arrived
-    _died(market)
+    died(market)
     time.sleep(max(0.0, bought.over_at - time.time()) + 1.1)
     market.chain("evm_mine")
     return _revived(market, bought, at)
@@ -163,7 +163,7 @@ def never_paid(market: KillMarket, at: Boundary | None) -> Bought:
     bought = market.buy(REFUSED, ends="void")
     market.arm(Boundary("queue", "give_up", "after"))
     market.send(bought)
-    _died(market)
+    died(market)
     market.take_back(market.settled_in(bought))
     market.cancel_on_chain(bought)
     return _revived(market, bought, at)
@@ -207,7 +207,7 @@ def cancelled(market: KillMarket, at: Boundary | None) -> Bought:
 
 def by_transfer(market: KillMarket, at: Boundary | None) -> Bought:
     """Paid by a transfer that was made before."""
-    return _sent(market, market.buy_by_transfer(), at)
+    return sent(market, market.buy_by_transfer(), at)
 
 
 def told(market: KillMarket, at: Boundary | None, *, refused: int = 0) -> Bought:
@@ -348,7 +348,8 @@ BEHIND = tuple(
 # -- the parts of stories -------------------------------------------------------------------------
 
 
-def _sent(market: KillMarket, bought: Bought, at: Boundary | None) -> Bought:
+def sent(market: KillMarket, bought: Bought, at: Boundary | None) -> Bought:
+    """The job at its end, whose payment was sent once the boundary was armed."""
     market.arm(at)
     market.send(bought)
     return _to_its_end(market, bought, at)
@@ -364,7 +365,7 @@ def _stored(market: KillMarket, bought: Bought) -> Bought:
     """The settlement is stored, and not sent; the gateway is down."""
     market.arm(BEFORE_SENDING)
     market.send(bought)
-    _died(market)
+    died(market)
     return bought
 
 
@@ -382,12 +383,13 @@ def _number_spent(
 ) -> Bought:
     market.arm(stored)
     market.send(bought)
-    _died(market)
+    died(market)
     market.spend_number()
     return _revived(market, bought, at)
 
 
-def _died(market: KillMarket) -> None:
+def died(market: KillMarket) -> None:
+    """Returns when a process has died where the story begins. Raises: AssertionError."""
     if not market.wait_for_death():
         raise AssertionError(f"{market.name}: nobody died where the story begins")
     market.kills += 1
@@ -397,12 +399,16 @@ def _to_its_end(market: KillMarket, bought: Bought, at: Boundary | None) -> Boug
     """The others take over from a worker that died; a gateway is started again."""
     workers = market.deployment.workers
     others = workers if len(workers) > 1 else ()
-    if at is not None and at.effect in WORKING and others and market.wait_for_death():
+    if at is not None and _works(at) and others and market.wait_for_death():
         dead = tuple(role for role in others if not market.deployment.alive(role))
         market.bring_to_end(bought, keep_dead=dead)
     else:
         market.bring_to_end(bought)
     return bought
+
+
+def _works(at: Boundary) -> bool:
+    return at.effect in WORKING or at.part in ("openings", PHASE)
 
 
 def _hidden(market: KillMarket, bought: Bought) -> None:

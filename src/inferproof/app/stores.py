@@ -68,7 +68,7 @@ async def open_stores(
         ) from None
     database = await Database.open(settings.database, serving=serving)
     try:
-        models = SqlModelStore(database)
+        models = watch("models", SqlModelStore(database))
         yield Stores(
             database=database,
             orders=_watched(sql_orders(database), watch),
@@ -77,7 +77,7 @@ async def open_stores(
                 database, kept=settings.verifications_kept, days=settings.verifications_days
             ),
             api_keys=SqlApiKeys(database),
-            openings=SqlOpeningBudgets(database),
+            openings=watch("openings", SqlOpeningBudgets(database)),
             blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),

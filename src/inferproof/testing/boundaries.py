@@ -24,12 +24,15 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from inferproof.payments.transfer.method import TransferChain
+from inferproof.protocol.opening_budget import Opening
 from inferproof.proving.base import Execution, ProofSystem
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settlement.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore
 from inferproof.storage.ports.deliveries import Deliveries
 from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof
+from inferproof.storage.ports.models import ModelStore
+from inferproof.storage.ports.opening_budgets import OpeningBudgets
 from inferproof.storage.ports.outbox import Outbox
 from inferproof.storage.ports.queue import Queue
 from inferproof.storage.ports.settlements import Settlements
@@ -49,6 +52,8 @@ PARTS: dict[str, tuple[type, ...]] = {
     "transactions": (TransferChain,),
     "deliveries": (Deliveries,),
     "sender": (Sender,),
+    "models": (ModelStore,),
+    "openings": (OpeningBudgets,),
 }
 """The watched parts by the name under which `app.build` gives them to its watch, and the protocols
 that say what can be done with each."""
@@ -117,6 +122,8 @@ QUESTIONS: dict[str, frozenset[str]] = {
     "transactions": frozenset(["transaction"]),
     "deliveries": frozenset(["due", "in_state", "retry"]),
     "sender": frozenset(),
+    "models": frozenset(["check_add", "of_commitment", "add", "find", "list"]),
+    "openings": frozenset(["store", "delegate", "accept", "budget"]),
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
 
@@ -190,7 +197,8 @@ def _methods(protocols: tuple[type, ...]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One line of the trace. `job` and `detail` are present where the call was about them."""
+    """One line of the trace. `job` and `detail` are present where the call was about them; of
+    openings they are the key, and after one was taken its slot and how many were taken by then."""
 
     pid: int
     boundary: str
@@ -270,20 +278,18 @@ class _Watched:
 
             @wraps(member)
             async def call(*args: Any, **kwargs: Any) -> Any:
-                about = _about(args)
-                passed(f"{effect}:{BEFORE}", *about)
+                passed(f"{effect}:{BEFORE}", *_about(args))
                 result = await member(*args, **kwargs)
-                passed(f"{effect}:{AFTER}", *about)
+                passed(f"{effect}:{AFTER}", *_about(args, result))
                 return result
 
             return call
 
         @wraps(member)
         def call_now(*args: Any, **kwargs: Any) -> Any:
-            about = _about(args)
-            passed(f"{effect}:{BEFORE}", *about)
+            passed(f"{effect}:{BEFORE}", *_about(args))
             result = member(*args, **kwargs)
-            passed(f"{effect}:{AFTER}", *about)
+            passed(f"{effect}:{AFTER}", *_about(args, result))
             return result
 
         return call_now
@@ -298,15 +304,18 @@ class _Watched:
         return call
 
 
-def _about(args: tuple[Any, ...]) -> tuple[str, str]:
-    """The job of a call, and the step where there is one; a dash for none."""
+def _about(args: tuple[Any, ...], given: object = None) -> tuple[str, str]:
+    """The job of a call or the key that it counts, and the step or the slot that it gives, where
+    there is one; a dash for none."""
     job, detail = "-", "-"
     for value in args:
         if job == "-":
-            given = value if isinstance(value, Digest) else getattr(value, "job_id", None)
-            job = given.hex if isinstance(given, Digest) else job
+            named = value if isinstance(value, Digest) else getattr(value, "job_id", None)
+            job = named.hex if isinstance(named, Digest) else job
         if isinstance(value, KeptProof | Answer):
             detail = type(value).__name__
+    if isinstance(given, Opening):
+        detail = f"{given.slot}/{given.taken}"
     return job, detail
 
 

@@ -160,17 +160,20 @@ class Deployment:
         workers: int = 0,
         concurrency: int = 1,
         processes: int = 0,
+        apart: Mapping[str, Mapping[str, str]] | None = None,
         nursery: Nursery | None = None,
     ) -> None:
         """With `workers` of zero the gateway works itself, else so many processes do, each on
         `concurrency` jobs at a time. `processes` take requests, one settles beside them, and there
-        is one worker at least; with zero one process does it all."""
+        is one worker at least; with zero one process does it all. `apart` is what roles have of
+        their own in their environment."""
         self.folder = folder
         self.log = folder / "log"
         self.deaths: list[str] = []
         """The roles whose processes were found dead, in the order in which they were found."""
         self._nursery = nursery
         self._environment = dict(settings)
+        self._apart = apart or {}
         if workers or processes:
             self._environment["INFERPROOF_WORKERS"] = "0"
         if processes:
@@ -300,6 +303,7 @@ class Deployment:
         environment = {
             **self._environment,
             **own,
+            **self._apart.get(role, {}),
             WATCH: str(self.folder),
             READY: str(self._ready(role)),
         }

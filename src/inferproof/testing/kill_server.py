@@ -7,9 +7,9 @@
 
 It runs what `inferproof serve`, `settle` and `worker` run, with three differences: a watcher is
 around its parts (see `boundaries`), whose folder INFERPROOF_TEST_WATCH names; the proof system
-"toy" is there, whose answers go wrong on demand, as do those of sumcheck; and what the settler
-waits for is a second instead of a minute. Once it is ready it writes one JSON object to
-INFERPROOF_TEST_READY.
+"toy" is there, whose answers go wrong on demand, as do those of sumcheck, of which each proof is
+kept; and what the settler waits for is a second instead of a minute. Once it is ready it writes one
+JSON object to INFERPROOF_TEST_READY.
 
 A nursery has everything imported, so that a process is there in no time however often it is
 killed. It reads JSON lines, {"role": …, "environment": {…}, "log": path}, and writes {"pid": …}
@@ -23,6 +23,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,20 +31,34 @@ from inferproof.app.background import SettleApp
 from inferproof.app.gateway import App
 from inferproof.app.worker import WorkerApp
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.protocol.opening_budget import Opening, Use
+from inferproof.proving.base import Progress, Proof, no_progress
 from inferproof.proving.sumcheck.prove import SumcheckExecution
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.server.processes import run as run_loop
 from inferproof.server.processes import run_gateway, run_settle, run_worker
 from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings
-from inferproof.testing.boundaries import Watcher, armed
+from inferproof.storage.ports.opening_budgets import OpeningBudgets
+from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
+from inferproof.testing.boundaries import BEFORE, Watcher, armed
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Statement
 from inferproof.types.tensor import Tensors
 
 T = TypeVar("T")
+Passed = Callable[[str, str, str], None]
 
 WATCH = "INFERPROOF_TEST_WATCH"
 READY = "INFERPROOF_TEST_READY"
+TWICE = "INFERPROOF_TEST_SLOTS_TWICE"
+"""Where it is set, what one process took of a key the next one takes again: a count that is wrong,
+which those who look for one are to find."""
+MADE = "made"
+"""The folder of all proofs that came out of the native prover, whatever became of them."""
+PHASE = "phase"
+"""What stands before the name of a phase of a native proof, which a process passes in its midst."""
 GATEWAY, SETTLE, WORKER, NURSERY = "gateway", "settle", "worker", "nursery"
 
 REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
@@ -121,20 +136,73 @@ class MoodySumcheck:
     """The native proof system that a process opened, whose order book counts openings, with moods:
     what it proves is proven."""
 
-    def __init__(self, system: SumcheckSystem, folder: Path) -> None:
+    def __init__(self, system: SumcheckSystem, folder: Path, passed: Passed) -> None:
         self._system = system
         self._moods = Moods(folder)
+        self._made = folder / MADE
+        self._passed = passed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._system, name)
 
-    def execute(self, model: Path, inputs: Tensors, salt: bytes, **how: Any) -> SumcheckExecution:
+    def execute(self, model: Path, inputs: Tensors, salt: bytes, **how: Any) -> "KeptExecution":
         self._moods.show(inputs, salt)
-        return self._system.execute(model, inputs, salt, **how)
+        execution = self._system.execute(model, inputs, salt, **how)
+        return KeptExecution(execution, self._made, self._passed)
+
+
+class KeptExecution:
+    """An execution of the native proof system. It passes each phase of its proof, and keeps the
+    proof before anybody else has it."""
+
+    def __init__(self, execution: SumcheckExecution, made: Path, passed: Passed) -> None:
+        self._execution = execution
+        self._made = made
+        self._passed = passed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._execution, name)
+
+    def prove(self, statement: Statement, *, progress: Progress = no_progress, **how: Any) -> Proof:
+        job = statement.job_id.hex
+
+        def told(words: str, share: float) -> None:
+            self._passed(f"{PHASE}.{words.replace(' ', '-')}:{BEFORE}", job, "-")
+            progress(words, share)
+
+        proof = self._execution.prove(statement, progress=told, **how)
+        self._made.mkdir(exist_ok=True)
+        whole = self._made / f"{os.getpid()}-{time.monotonic_ns()}"
+        whole.with_suffix(".part").write_bytes(proof.file)
+        whole.with_suffix(".part").rename(whole)
+        return proof
+
+
+class GivesTwice:
+    """Openings of which a process is given what the one before it took; see TWICE."""
+
+    def __init__(self, openings: OpeningBudgets, folder: Path) -> None:
+        self._openings = openings
+        self._folder = folder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._openings, name)
+
+    async def take(self, key: Digest, use: Use = Use.PROOF, *, seen: int = 0) -> Opening:
+        path = self._folder / f"slot-{key.raw.hex()}"
+        if path.exists():
+            process, slot, taken, left = map(int, path.read_text().split())
+            if process != os.getpid():
+                path.unlink()
+                return Opening(key, await self._openings.store(key), slot, taken, left)
+        taken_now = await self._openings.take(key, use, seen=seen)
+        path.write_text(f"{os.getpid()} {taken_now.slot} {taken_now.taken} {taken_now.left}")
+        return taken_now
 
 
 class MoodyWatcher(Watcher):
-    """A watcher that also gives moods to the native proof system."""
+    """A watcher that also gives moods to the native proof system, and slots twice where it is told
+    to."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -142,7 +210,10 @@ class MoodyWatcher(Watcher):
 
     def __call__(self, part: str, target: T) -> T:
         if isinstance(target, SumcheckSystem):
-            return cast("T", super().__call__(part, MoodySumcheck(target, self._of_moods)))
+            moody = MoodySumcheck(target, self._of_moods, self.passed)
+            return cast("T", super().__call__(part, moody))
+        if isinstance(target, SqlOpeningBudgets) and TWICE in os.environ:
+            return cast("T", super().__call__(part, GivesTwice(target, self._of_moods)))
         return super().__call__(part, target)
 
 
