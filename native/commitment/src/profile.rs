@@ -13,14 +13,14 @@ pub enum Profile {
     /// That of the default, with openings that are as small as a bounded effort makes them.
     Small,
     /// That of the default, for proofs of the private mode that a contract checks: transcript and trees by
-    /// Keccak-256, and the smallest openings. No user can choose it yet: no name stands for it.
+    /// Keccak-256, and the smallest openings.
     Evm,
 }
 
 impl Profile {
-    /// All profiles.
+    /// Those of the clear mode.
     pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
-    /// Those of the private mode that have a name.
+    /// Those of the private mode that are not for contracts.
     pub const NAMED_PRIVATE: [Self; 2] = [Self::Default, Self::Conservative];
     /// Those of the private mode.
     pub const PRIVATE: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
@@ -37,7 +37,8 @@ impl Profile {
 
     /// The profile of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.name() == name)
+        let mut all = Self::ALL.into_iter().chain(Self::PRIVATE);
+        all.find(|profile| profile.name() == name)
     }
 
     /// The profile's byte in a verifying key.
@@ -88,14 +89,16 @@ mod tests {
     use super::Profile;
 
     #[test]
-    fn no_name_stands_for_the_profile_of_contracts_and_a_byte_in_the_private_mode_only() {
+    fn names_stand_for_all_profiles_and_bytes_for_those_of_a_mode() {
         for profile in Profile::ALL {
-            assert_eq!(Profile::from_name(profile.name()), Some(profile));
             let code = profile.code();
             assert_eq!(Profile::from_code(&Profile::ALL, code), Some(profile));
         }
+        for profile in Profile::ALL.into_iter().chain(Profile::PRIVATE) {
+            assert_eq!(Profile::from_name(profile.name()), Some(profile));
+        }
+        assert_eq!(Profile::from_name("other"), None);
         let evm = Profile::Evm;
-        assert_eq!(Profile::from_name(evm.name()), None);
         assert_eq!(Profile::from_code(&Profile::ALL, evm.code()), None);
         assert_eq!(Profile::from_code(&Profile::PRIVATE, evm.code()), Some(evm));
     }
