@@ -53,6 +53,9 @@ def rendered(path: Path) -> str:
         found |= {
             f"link{number}Program": _hex(assemble(link(key, kind, own.kind))),
             f"link{number}Given": _hex(before + told),
+            f"link{number}Commitment": _hex(
+                links.follow(key, key.commitment, chain[: number + 1]).digest
+            ),
             f"link{number}Opening": _hex(vector.proof[opening:end]),
             f"link{number}GivenPlaces": [
                 at - head + len(before) for at in places if head <= at < opening

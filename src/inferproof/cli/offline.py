@@ -115,7 +115,9 @@ def compile_model(
     ] = 0.05,
     profile: Annotated[
         str,
-        typer.Option(help="Soundness and size (sumcheck): default, conservative or small."),
+        typer.Option(
+            help="Soundness and size (sumcheck): default, conservative, small, or evm, whose proofs a contract checks."
+        ),
     ] = "default",
     mode: Mode = None,
     bits: Bits = None,

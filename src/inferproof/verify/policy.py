@@ -13,7 +13,7 @@ from inferproof.types.receipt import Receipt
 
 MODES = {CLEAR: 0, PRIVATE: 1}
 """By what a proof shows of a run: what every layer puts out, or none of it."""
-PROFILES = {"small": 0, "default": 0, "conservative": 1}
+PROFILES = {"small": 0, "default": 0, "evm": 0, "conservative": 1}
 """By what soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
 
 T = TypeVar("T")

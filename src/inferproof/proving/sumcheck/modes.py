@@ -15,10 +15,10 @@ __all__ = [
 
 PROFILES = {
     CLEAR: ("default", "conservative", "small"),
-    PRIVATE: ("default", "conservative"),
+    PRIVATE: ("default", "conservative", "evm"),
 }
 """What soundness rests on: list decoding up to the Johnson bound, or unique decoding; and the first
-of these once more, with proofs that are small rather than soon made."""
+of these once more, with proofs that are small rather than soon made, or that a contract checks."""
 MODES = tuple(PROFILES)
 DEFAULT = PRIVATE
 """What a model is compiled for where nobody says otherwise (ADR 46)."""
