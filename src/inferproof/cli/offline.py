@@ -116,7 +116,8 @@ def compile_model(
     profile: Annotated[
         str,
         typer.Option(
-            help="Soundness and size (sumcheck): default, conservative, small, or evm, whose proofs a contract checks."
+            help="Soundness and size (sumcheck): default, conservative, small, or evm for "
+            "proofs that a contract checks."
         ),
     ] = "default",
     mode: Mode = None,

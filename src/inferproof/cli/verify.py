@@ -100,7 +100,8 @@ def verify(
     minimum_profile: Annotated[
         str | None,
         typer.Option(
-            help="What soundness must rest on at least: default, small and evm (the same) or conservative.",
+            help="What soundness must rest on at least: default, small or evm (the same), or "
+            "conservative.",
             callback=_known(PROFILES),
         ),
     ] = None,
