@@ -6,6 +6,8 @@ from inferproof.protocol.proof_mode import CLEAR, PRIVATE, SYSTEM, mode_in, refu
 __all__ = [
     "CLEAR",
     "DEFAULT",
+    "DEFAULT_PROFILE",
+    "EVM",
     "MODES",
     "PRIVATE",
     "PROFILES",
@@ -19,6 +21,7 @@ PROFILES = {
 }
 """What soundness rests on: list decoding up to the Johnson bound, or unique decoding; and the first
 of these once more, with proofs that are small rather than soon made, or that a contract checks."""
+DEFAULT_PROFILE, EVM = "default", "evm"
 MODES = tuple(PROFILES)
 DEFAULT = PRIVATE
 """What a model is compiled for where nobody says otherwise (ADR 46)."""

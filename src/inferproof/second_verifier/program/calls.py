@@ -65,13 +65,10 @@ class Call:
     given: bytes
     proof: bytes
 
-    @property
-    def chain(self) -> bytes:
-        """What stands for the programs of the links."""
-        chain = b""
-        for each in self.links:
-            chain = keccak256(chain + each.program) if chain else each.program
-        return chain
+
+def next_chain(before: bytes, program: bytes) -> bytes:
+    """What stands for the programs of links: the last one, and what stands for those before it."""
+    return keccak256(before + program) if before else program
 
 
 @lru_cache(_KEPT)
