@@ -26,6 +26,8 @@ from inferproof.chain.contracts import (
     DEVNET_TOKEN,
     EZKL_VERIFIER,
     FORMAT,
+    OPENINGS,
+    PRIVATE_PROOFS,
     TOKEN_STATE_READER,
 )
 from inferproof.protocol.encoding import keccak256
@@ -35,6 +37,8 @@ ARTIFACTS = ROOT.parent / "src" / "inferproof" / "chain" / "artifacts"
 EVM_VERSION = "cancun"
 VERIFIER_OPTIMIZER_RUNS = 1
 """What ezkl itself deploys with: the smallest code."""
+OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 1000
+"""As foundry.toml has them."""
 
 
 def compile_standard_json(document: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +77,14 @@ def artifact(
         "abi": contract["abi"],
         "bytecode": "0x" + bytecode,
         "deployed": "0x" + deployed,
+        "immutables": immutables(contract),
     }
+
+
+def immutables(contract: dict[str, Any]) -> list[list[int]]:
+    """Where the deployed code has values of its own: place and length of each, in order."""
+    found = contract["evm"]["deployedBytecode"].get("immutableReferences", {}).values()
+    return sorted([at["start"], at["length"]] for places in found for at in places)
 
 
 def settings(runs: int) -> dict[str, Any]:
@@ -86,6 +97,7 @@ def settings(runs: int) -> dict[str, Any]:
 
 def compiled(sources: dict[str, str], file: str, name: str, runs: int) -> dict[str, Any]:
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
+    outputs.append("evm.deployedBytecode.immutableReferences")
     document = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
@@ -127,9 +139,9 @@ def sha256_of(sources: dict[str, str]) -> dict[str, str]:
     return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in sources.items()}
 
 
-def our_contract(name: str) -> dict[str, Any]:
-    """The artifact of a contract in src/."""
-    file, runs = f"src/{name}.sol", 200
+def our_contract(name: str, room: str = "", runs: int = OPTIMIZER_RUNS) -> dict[str, Any]:
+    """The artifact of a contract in src/, or in a folder of it."""
+    file = f"src/{room}{name}.sol"
     sources = with_imports(file)
     lock = json.loads((ROOT / "package-lock.json").read_text())
     openzeppelin = lock["packages"]["node_modules/@openzeppelin/contracts"]["version"]
@@ -202,7 +214,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTIFACTS)
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    ours = map(our_contract, (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER))
+    ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
+    ours += [
+        our_contract(name, "sumcheck/", SUMCHECK_OPTIMIZER_RUNS)
+        for name in (OPENINGS, PRIVATE_PROOFS)
+    ]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

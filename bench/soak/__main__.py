@@ -163,7 +163,7 @@ def main() -> int:
     folder.chmod(0o755)  # PostgreSQL runs as another user
     try:
         say("starting a chain, and compiling what is not compiled yet")
-        with LocalChain(CACHE, zoo=(ZOO,), for_contracts=given.ezkl > 0) as chain:
+        with LocalChain(CACHE, zoo=(ZOO,), also_ezkl=given.ezkl > 0) as chain:
             return asyncio.run(run(given, chain, folder))
     finally:
         if given.keep:

@@ -174,9 +174,9 @@ async def _install(settings: Settings, zoo: Listing, folder: Path, info: DevnetI
     inputs = tuple(example.value for example in zoo.card.input.examples)
     await install_model(settings, zoo.card.folder, zoo.compiled, key=provider)
     sold = {Kind.ZOO: (zoo.card.id, inputs)}
-    if zoo.for_contract is not None:
+    if zoo.by_ezkl is not None:
         card = _by_ezkl(zoo.card, folder / "by-ezkl")
-        await install_model(settings, card.folder, zoo.for_contract, key=provider)
+        await install_model(settings, card.folder, zoo.by_ezkl, key=provider)
         sold[Kind.EZKL] = (card.id, inputs)
     tiny = folder / "model"
     await asyncio.to_thread(_compile, tiny)

@@ -521,6 +521,14 @@ class Reason(Enum):
         "the code at {verifier} is not the {contract} that this version ships; its word is worth "
         "nothing"
     )
+    PROGRAM_NOT_STORED = (
+        "the contract at {contract} does not hold the program {digest} of the model; store it with "
+        "inferproof contract store"
+    )
+    NO_PROGRAM = (
+        "no contract can check such proofs: {why}; leave the verifier contract away, or compile "
+        "with --profile evm where that is what lacks"
+    )
     PROOF_REFUSED_ON_CHAIN = "the verifier contract at {verifier} rejects the proof"
     PROOF_LENGTH_ON_CHAIN = "the proof is {got} bytes, this verifying key takes {expected}"
     PROOF_PUBLIC_VALUE_RANGE = "public value {index} of the proof is not a field element"

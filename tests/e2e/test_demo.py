@@ -27,7 +27,8 @@ def test_the_demonstration_proves_pays_checks_and_refuses(tmp_path: Path) -> Non
         "replayed_rejected": "PAYMENT_REPLAYED",
     }
     shown = result.stderr
-    assert shown.count("profile default") == 1  # of the receipt shown in full
-    assert shown.count("proven for the contract") == 3
+    assert shown.count("profile evm") == 1  # of the receipt shown in full
+    assert "ezkl" not in shown
+    assert shown.count("PROOF_REFUSED_ON_CHAIN") == 1  # of the tampered proof
     assert shown.count("contract accepts the proof") == 3
-    assert len(list((tmp_path / "compiled").iterdir())) == 6
+    assert len(list((tmp_path / "compiled").iterdir())) == 3

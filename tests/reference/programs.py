@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inferproof.second_verifier.private import links
+from inferproof.second_verifier.keccak import keccak256
 from inferproof.second_verifier.private.verifier import PrivateKey
-from inferproof.second_verifier.program.assembly import assemble
-from inferproof.second_verifier.program.trace import link, proof
-from reference.vectors import PLACE, Vector, load
+from inferproof.second_verifier.program.calls import call_of, programs_of
+from reference.vectors import PLACE, load
 
 FOLDER = PLACE / "evm"
 _KIND = 1
@@ -23,10 +22,6 @@ def _hex(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def _integers(tensors: list[list[int]]) -> bytes:
-    return b"".join(v.to_bytes(4, "little", signed=True) for tensor in tensors for v in tensor)
-
-
 def files() -> list[Path]:
     """The vectors of proofs."""
     return sorted((FOLDER / "proofs").glob("*.json"))
@@ -35,42 +30,35 @@ def files() -> list[Path]:
 def rendered(path: Path) -> str:
     """What a contract is given to check a vector's proof and its links."""
     vector, text = load(path), json.loads(path.read_text())
-    key = PrivateKey(vector.key)
+    key, programs = PrivateKey(vector.key), programs_of(vector.key)
+    call = call_of(vector.key, vector.inputs, vector.outputs, vector.statement, vector.proof)
     fields = key.fields(vector.proof)
     starts = [where.start for name, where in fields if name == "link: kind"]
     witness = next(where.start for name, where in fields if name == "witness")
     places: list[int] = text.get("places", [])
+    by_digest = {keccak256(program): program for program in programs.every}
     found: dict[str, Any] = {"links": len(starts)}
-    kind, digest, before = links.KEY, b"", b""
-    chain = key.read(vector.proof).links
-    ends = [*starts[1:], witness]
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        own = chain[number]
+    for number, (start, own) in enumerate(zip(starts, call.links, strict=True)):
         head = start + _KIND
         opening = head + _HEAD
-        told = vector.proof[head:opening]
+        end, before = opening + len(own.opening), len(own.given) - _HEAD
         found |= {
-            f"link{number}Program": _hex(assemble(link(key, kind, own.kind))),
-            f"link{number}Given": _hex(before + told),
-            f"link{number}Opening": _hex(vector.proof[opening:end]),
+            f"link{number}Program": _hex(by_digest[own.program]),
+            f"link{number}Given": _hex(own.given),
+            f"link{number}Commitment": _hex(own.commitment),
+            f"link{number}Opening": _hex(own.opening),
             f"link{number}GivenPlaces": [
-                at - head + len(before) for at in places if head <= at < opening
+                at - head + before for at in places if head <= at < opening
             ],
             f"link{number}Places": [at - opening for at in places if opening <= at < end],
         }
-        digest = links.follow(key, key.commitment, chain[:number]).digest
-        kind, before = own.kind, digest + told
     found |= {
-        "program": _hex(assemble(proof(key))),
-        "given": _hex(before + _public(vector)),
-        "proof": _hex(vector.proof[witness:]),
+        "program": _hex(programs.proof),
+        "given": _hex(call.given),
+        "proof": _hex(call.proof),
         "places": [at - witness for at in places if at >= witness],
     }
     return json.dumps(found, indent=0) + "\n"
-
-
-def _public(vector: Vector) -> bytes:
-    return vector.statement + _integers(vector.inputs) + _integers(vector.outputs)
 
 
 if __name__ == "__main__":

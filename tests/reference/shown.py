@@ -92,7 +92,7 @@ def _opened(key: PrivateKey, name: str, data: bytes) -> Iterator[Opened]:
     for number, link in enumerate(proof.links):
         inner = Reader(link.opening, "PROOF_MALFORMED")
         walk(key.shapes[parent.kind], inner)
-        digest = digest_of(key, parent, link)
+        digest = digest_of(key, parent.digest, link)
         value = b"".join(limb.to_bytes(4, "little") for limb in link.value)
         told = (("root", link.root), ("fresh root", link.fresh), ("value", value))
         pieces = (*told, *_pieces(inner, link.opening))

@@ -5,6 +5,14 @@ import {Machine} from "./Machine.sol";
 import {Openings} from "./Openings.sol";
 import {Programs} from "./Programs.sol";
 
+/// @dev A link as `checkWithLinks` takes it: its program, what `link` is given of it, and what it leads to.
+struct Link {
+    bytes32 program;
+    bytes32 commitment;
+    bytes given;
+    bytes opening;
+}
+
 /// @title Checks proofs of the private mode under keys of the profile `evm`.
 /// @dev Who asks names programs by their digests, and so the key that they were made of. A proof opens an
 /// epoch, to which links lead from the key. A link is checked once, and what it leads to is kept under the
@@ -14,6 +22,9 @@ import {Programs} from "./Programs.sol";
 contract PrivateProofs is Programs {
     /// @dev The commitment that is opened was not reached by links that these programs have checked.
     error NotLinked(bytes32 opened);
+
+    /// @dev The programs of the links make up another chain than the caller trusts.
+    error OtherChain(bytes32 chain);
 
     /// @notice A commitment to the weights of a key was reached from it by links.
     event Linked(bytes32 indexed chain, bytes32 indexed commitment);
@@ -39,6 +50,44 @@ contract PrivateProofs is Programs {
         external
         returns (bytes32 chain, bytes32 commitment)
     {
+        return _link(program, before, given, opening);
+    }
+
+    /// @notice Checks the links that are not kept yet, keeps what they lead to, and checks the proof.
+    /// Reverts, and says why, unless all are accepted; nothing is kept then.
+    /// @param program The digest of the program of proofs.
+    /// @param chain What stands for the programs of links, from `chainOf`. It is the caller's, like
+    /// `program`; the programs that the links name are anybody's, and must make up this chain.
+    /// @param links From the one whose parent is the key to the one that leads to what the proof opens.
+    /// @param given As of `check`.
+    /// @param proof As of `check`.
+    function checkWithLinks(
+        bytes32 program,
+        bytes32 chain,
+        Link[] calldata links,
+        bytes calldata given,
+        bytes calldata proof
+    ) external {
+        bytes32 reached = 0;
+        for (uint256 i = 0; i < links.length; ++i) {
+            reached = _reach(links[i], reached);
+        }
+        if (reached != chain) revert OtherChain(reached);
+        _check(program, chain, given, proof);
+    }
+
+    /// @dev The chain behind a link, whose commitment is kept under it.
+    function _reach(Link calldata next, bytes32 before) private returns (bytes32 chain) {
+        chain = chainOf(next.program, before);
+        if (_linked[chain][next.commitment]) return chain;
+        _link(next.program, before, next.given, next.opening);
+        if (!_linked[chain][next.commitment]) revert NotLinked(next.commitment);
+    }
+
+    function _link(bytes32 program, bytes32 before, bytes calldata given, bytes calldata opening)
+        private
+        returns (bytes32 chain, bytes32 commitment)
+    {
         bytes32[4] memory slots = Machine.run(load(program), given, opening, OPENINGS);
         bytes32 parent = slots[3];
         if (before != 0 || parent != 0) {
@@ -58,6 +107,13 @@ contract PrivateProofs is Programs {
     /// @param proof The proof from behind its links on.
     function check(bytes32 program, bytes32 chain, bytes calldata given, bytes calldata proof)
         external
+        view
+    {
+        _check(program, chain, given, proof);
+    }
+
+    function _check(bytes32 program, bytes32 chain, bytes calldata given, bytes calldata proof)
+        private
         view
     {
         bytes32 opened = Machine.run(load(program), given, proof, OPENINGS)[0];

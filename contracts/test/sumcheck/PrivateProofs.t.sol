@@ -6,7 +6,7 @@ import {DenseSums} from "../../src/sumcheck/DenseSums.sol";
 import {KoalaBear} from "../../src/sumcheck/KoalaBear.sol";
 import {Machine} from "../../src/sumcheck/Machine.sol";
 import {Openings} from "../../src/sumcheck/Openings.sol";
-import {PrivateProofs} from "../../src/sumcheck/PrivateProofs.sol";
+import {Link, PrivateProofs} from "../../src/sumcheck/PrivateProofs.sol";
 import {Programs} from "../../src/sumcheck/Programs.sol";
 import {ProofReader} from "../../src/sumcheck/ProofReader.sol";
 import {Vectors} from "./Vectors.sol";
@@ -333,6 +333,151 @@ contract PrivateProofsTest is Vectors {
     function _calldataGas(bytes memory data) private pure returns (uint256 sum) {
         for (uint256 i = 0; i < data.length; ++i) {
             sum += data[i] == 0 ? 4 : 16;
+        }
+    }
+}
+
+/// @dev Proofs together with their links, in one call.
+contract ProofsWithLinksTest is Vectors {
+    struct Whole {
+        bytes32 program;
+        bytes32 chain;
+        Link[] links;
+        bytes given;
+        bytes proof;
+    }
+
+    event Gas(string what, uint256 dataBytes, uint256 calldataGas, uint256 executionGas);
+
+    /// @dev What one transaction may take.
+    uint256 private constant MOST_GAS = 30_000_000;
+
+    PrivateProofs private proofs;
+
+    function setUp() public {
+        proofs = new PrivateProofs(new Openings());
+    }
+
+    function test_AllAreAcceptedAtOnceAndLinksAreKept() public {
+        string[5] memory names = ["linear", "fraud", "token_risk", "parameters", "mlp"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            Whole memory w = _whole(names[i]);
+            uint256 first = _take(string.concat(names[i], ", links included"), w);
+            for (uint256 j = 0; j < w.links.length; ++j) {
+                w.links[j].opening = "";
+            }
+            // The same again: what is kept is not looked at.
+            uint256 again = _take(string.concat(names[i], ", links kept"), w);
+            assertTrue(again < first, "links are checked once");
+            assertTrue(first <= MOST_GAS, "one transaction holds it");
+        }
+    }
+
+    function test_HalfOfTheLinksMayBeKept() public {
+        Whole memory w = _whole("parameters");
+        Link memory head = w.links[0];
+        (bytes32 chain, bytes32 commitment) = proofs.link(head.program, 0, head.given, head.opening);
+        assertTrue(commitment == head.commitment, "what it leads to");
+        w.links[0].opening = "";
+        _run(w);
+        assertTrue(proofs.linked(chain, commitment), "the first");
+        assertTrue(proofs.linked(w.chain, w.links[1].commitment), "the second");
+    }
+
+    function test_LinksInAnotherOrderAreRefused() public {
+        Whole memory w = _whole("parameters");
+        (w.links[0], w.links[1]) = (w.links[1], w.links[0]);
+        (bool done, bytes memory why) = _try(w);
+        assertTrue(!done && bytes4(why) == PrivateProofs.NotLinked.selector, "its parent");
+        // Nor when all of them are kept in theirs.
+        (w.links[0], w.links[1]) = (w.links[1], w.links[0]);
+        _run(w);
+        (w.links[0], w.links[1]) = (w.links[1], w.links[0]);
+        (done,) = _try(w);
+        assertTrue(!done, "in another order");
+    }
+
+    function test_AMissingLinkIsAnotherChain() public {
+        Whole memory w = _whole("linear");
+        w.links = new Link[](0);
+        vm.expectRevert(abi.encodeWithSelector(PrivateProofs.OtherChain.selector, bytes32(0)));
+        _run(w);
+    }
+
+    function test_ProgramsThatTheCallerDoesNotTrustAreAnotherChain() public {
+        Whole memory w = _whole("fraud");
+        bytes32 own = w.chain;
+        w.chain = bytes32(uint256(1));
+        vm.expectRevert(abi.encodeWithSelector(PrivateProofs.OtherChain.selector, own));
+        _run(w);
+    }
+
+    function test_AForgedLinkIsRefusedAndNothingIsKept() public {
+        Whole memory w = _whole("fraud");
+        bytes memory opening = w.links[0].opening;
+        opening[opening.length / 2] ^= 0x01;
+        (bool done,) = _try(w);
+        assertTrue(!done, "a changed opening");
+        assertTrue(!proofs.linked(w.chain, w.links[0].commitment), "not kept");
+        opening[opening.length / 2] ^= 0x01;
+        bytes32 commitment = w.links[0].commitment;
+        w.links[0].commitment = bytes32(uint256(7));
+        vm.expectRevert(
+            abi.encodeWithSelector(PrivateProofs.NotLinked.selector, bytes32(uint256(7)))
+        );
+        _run(w);
+        // It is not what the proof opens, though it is kept for another one.
+        Whole memory other = _whole("linear");
+        _run(other);
+        w.links = other.links;
+        w.chain = other.chain;
+        (done,) = _try(w);
+        assertTrue(!done, "the link of another key");
+        assertTrue(!proofs.linked(w.chain, commitment), "not kept");
+    }
+
+    function test_AForgedProofKeepsNoLink() public {
+        Whole memory w = _whole("fraud-lie");
+        vm.expectRevert(abi.encodeWithSelector(HidingOpening.ClaimDoesNotHold.selector));
+        _run(w);
+        assertTrue(!proofs.linked(w.chain, w.links[0].commitment), "not kept");
+    }
+
+    function _take(string memory what, Whole memory w) private returns (uint256 used) {
+        uint256 start = gasleft();
+        _run(w);
+        used = start - gasleft();
+        emit Gas(what, w.proof.length, 0, used);
+    }
+
+    function _run(Whole memory w) private {
+        proofs.checkWithLinks(w.program, w.chain, w.links, w.given, w.proof);
+    }
+
+    function _try(Whole memory w) private returns (bool, bytes memory) {
+        return address(proofs)
+            .call(
+                abi.encodeCall(
+                    PrivateProofs.checkWithLinks, (w.program, w.chain, w.links, w.given, w.proof)
+                )
+            );
+    }
+
+    /// @dev A vector whose programs are stored, and none of whose links is checked.
+    function _whole(string memory name) private returns (Whole memory w) {
+        string memory json = read(string.concat("programs/", name));
+        w.program = proofs.add(files.parseJsonBytes(json, ".program"));
+        w.given = files.parseJsonBytes(json, ".given");
+        w.proof = files.parseJsonBytes(json, ".proof");
+        w.links = new Link[](files.parseJsonUint(json, ".links"));
+        for (uint256 i = 0; i < w.links.length; ++i) {
+            string memory key = i == 0 ? ".link0" : ".link1";
+            Link memory next = w.links[i];
+            next.program = proofs.add(files.parseJsonBytes(json, string.concat(key, "Program")));
+            next.commitment = files.parseJsonBytes32(json, string.concat(key, "Commitment"));
+            next.given = files.parseJsonBytes(json, string.concat(key, "Given"));
+            next.opening = files.parseJsonBytes(json, string.concat(key, "Opening"));
+            w.chain = proofs.chainOf(next.program, w.chain);
         }
     }
 }

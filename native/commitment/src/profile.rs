@@ -10,15 +10,15 @@ pub enum Profile {
     /// Unique decoding.
     Conservative,
     /// That of the default, for proofs that a contract checks: transcript and trees by Keccak-256, and the smallest
-    /// openings. No user can choose it yet: no name stands for it.
+    /// openings.
     Evm,
 }
 
 impl Profile {
     /// Those that a key may have.
     pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Evm];
-    /// Those of them that have a name.
-    pub const NAMED: [Self; 2] = [Self::Default, Self::Conservative];
+    /// Those of them whose proofs no contract checks.
+    pub const OFF_CHAIN: [Self; 2] = [Self::Default, Self::Conservative];
 
     /// The profile's name.
     pub const fn name(self) -> &'static str {
@@ -31,9 +31,7 @@ impl Profile {
 
     /// The profile of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMED
-            .into_iter()
-            .find(|profile| profile.name() == name)
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
     }
 
     /// The profile's byte in a verifying key.
@@ -69,12 +67,10 @@ mod tests {
     use super::Profile;
 
     #[test]
-    fn each_profile_has_a_byte_and_no_name_stands_for_that_of_contracts() {
+    fn each_profile_has_a_name_and_a_byte() {
         for profile in Profile::ALL {
             assert_eq!(Profile::from_code(profile.code()), Some(profile));
-            let named = Profile::NAMED.contains(&profile);
-            let expected = named.then_some(profile);
-            assert_eq!(Profile::from_name(profile.name()), expected);
+            assert_eq!(Profile::from_name(profile.name()), Some(profile));
         }
         for other in [0, 3, 5] {
             assert_eq!(Profile::from_code(other), None);

@@ -47,7 +47,7 @@ fn all_terms_together_have_a_hundred_bits_at_every_size() {
 /// Of openings that are made seldom, of which there are sixteen in a chain.
 #[test]
 fn seldom_openings_have_a_hundred_and_four_bits_with_any_number_of_rows() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for rows in 7..=MAX_VARIABLES - 2 {
             for variables in [rows + 2, rows + 8] {
                 if variables > MAX_VARIABLES {

@@ -63,7 +63,7 @@ const SIZES: [&[usize]; 6] = [
 #[test]
 fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
     for widths in SIZES {
-        for profile in Profile::NAMED {
+        for profile in Profile::OFF_CHAIN {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
             let Openings {
                 key: own,
@@ -108,7 +108,7 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
 #[test]
 fn proofs_have_a_hundred_bits_with_the_longest_chain_at_every_size() {
     for widths in SIZES {
-        for profile in Profile::NAMED {
+        for profile in Profile::OFF_CHAIN {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
             let private = key.security_of_private_inputs().unwrap();
             assert!(private.provable_bits >= 100.0, "{widths:?}: {private:?}");

@@ -132,7 +132,7 @@ fn run() {
             sizes.iter().map(&mut take).collect()
         })
         .collect();
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         if !profile.name().contains(&only) {
             continue;
         }

@@ -34,7 +34,7 @@ fn main() {
     let count: u64 = rest[0].parse().unwrap();
     for seed in first..first + count {
         if let Some(graph) = random(seed) {
-            let profile = Profile::NAMED[seed as usize % 2];
+            let profile = Profile::OFF_CHAIN[seed as usize % 2];
             write(folder, &format!("random-{seed}"), graph, profile, seed | 1);
         }
         let graph = graphs::normalised(seed);

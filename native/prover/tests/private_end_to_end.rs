@@ -16,7 +16,7 @@ use verifier::Rejection;
 
 #[test]
 fn honest_proofs_verify_in_both_profiles() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             let case = case(graph, profile);
             let (outputs, proof) = case.prove();
@@ -169,7 +169,7 @@ fn a_proof_that_is_cancelled_before_it_opens_the_weights_spends_nothing() {
 
 #[test]
 fn the_account_has_a_hundred_bits_in_both_profiles() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             let key = PrivateKey::new(graph, profile, OPENINGS).unwrap();
             let security = key.security();

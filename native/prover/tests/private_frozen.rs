@@ -127,7 +127,7 @@ fn constant(case: &Case, proofs: &[Proof]) -> BTreeSet<(&'static str, usize)> {
 
 #[test]
 fn every_word_that_is_sent_changes_and_is_spread_evenly() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         // Each with a commitment of its own to the same weights.
         let cases = (0..PROOFS).map(|seed| (case(integers(), profile), seed));
         let proofs: Vec<Proof> = cases.map(|(case, seed)| proved(&case, seed)).collect();
@@ -138,7 +138,7 @@ fn every_word_that_is_sent_changes_and_is_spread_evenly() {
 
 #[test]
 fn every_word_changes_and_is_spread_evenly_where_inputs_are_private() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let own = |seed| case(clamps(-40, 90), profile).with_private_inputs([seed; 32]);
         let proofs: Vec<Proof> = (0..PROOFS).map(|seed| proved(&own(seed), seed)).collect();
         assert_eq!(constant(&own(0), &proofs), BTreeSet::new());
@@ -173,7 +173,7 @@ fn control_of_one_commitment_to_inputs_some_words_are_the_same() {
 /// openings are counted; nothing else is the same.
 #[test]
 fn control_of_one_commitment_to_weights_some_words_are_the_same() {
-    for (profile, share) in Profile::NAMED.into_iter().zip([false, true]) {
+    for (profile, share) in Profile::OFF_CHAIN.into_iter().zip([false, true]) {
         let case = case(integers(), profile);
         let proofs: Vec<Proof> = (0..PROOFS).map(|seed| proved(&case, seed)).collect();
         let mut expected =

@@ -40,7 +40,7 @@ fn root(case: &Case) -> [u8; 32] {
 
 #[test]
 fn honest_proofs_verify_in_both_profiles() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             let case = private(graph, profile);
             let (outputs, proof) = case.prove();
@@ -52,7 +52,7 @@ fn honest_proofs_verify_in_both_profiles() {
 
 #[test]
 fn the_account_has_a_hundred_bits_in_both_profiles() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             let key = PrivateKey::new(graph, profile, OPENINGS).unwrap();
             let security = key.security_of_private_inputs().unwrap();

@@ -38,7 +38,7 @@ fn relinked(case: &Case, change: impl FnOnce(&mut Vec<Link>)) -> &'static str {
 
 #[test]
 fn proofs_behind_one_link_or_two_verify_and_their_names_are_distinct() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let case = case(parameters(), profile).behind_two_links();
         assert_eq!(case.verdict(), "");
         let mut names = BTreeSet::from([case.key().digest(), case.prover.commitment().digest()]);
@@ -124,7 +124,7 @@ fn a_key_is_read_with_its_own_weights_and_secret_only() {
         weights: &weights,
         parameters: &given,
     };
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let made = ProvingKey::with_openings(graph.clone(), &values, profile, OPENINGS);
         let (made, secret) = made.unwrap();
         let bytes = made.private_key().encode();
@@ -238,7 +238,7 @@ fn one_changed(weights: &[i8]) -> Vec<i8> {
 
 #[test]
 fn an_epoch_of_other_weights_is_rejected_whatever_is_said_of_it() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let mut case = case(vision(), profile);
         let (weights, _) = drawn(case.key().graph(), 77);
         let weights = one_changed(&weights);

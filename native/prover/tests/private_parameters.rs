@@ -49,7 +49,7 @@ fn keys_of_other_parameters_show_the_same_graph() {
 /// The maker of an epoch commits to others under the honest key.
 #[test]
 fn an_epoch_of_other_parameters_than_those_of_the_key_is_rejected() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let mut honest_case = case(parameters(), profile);
         let (weights, _) = drawn(&parameters(), 77);
         for other in changed() {

@@ -43,7 +43,7 @@ fn verdict(key: &PrivateKey, shown: &[u8]) -> &'static str {
 #[test]
 fn every_key_shows_its_ranges() {
     for (name, graph) in graphs() {
-        for profile in Profile::NAMED {
+        for profile in Profile::ALL {
             let case = case(graph.clone(), profile);
             let shown = shown(&case.prover);
             assert_eq!(verdict(case.key(), &shown), "", "{name}");
@@ -168,7 +168,7 @@ const COUNTED: [Row; 3] = [
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let (rows, mut seen) = (manifest(COUNTED), BTreeSet::new());
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         let case = case(parameters(), profile);
         let bytes = shown(&case.prover);
         let [proof] = &decode_ranges(case.key(), &bytes).unwrap()[..] else {
@@ -436,6 +436,19 @@ fn labelled(protocol: &[u8]) -> Transcript {
     let mut transcript = Transcript::new();
     transcript.absorb(Site::Protocol, protocol);
     transcript.leaving_out(Site::Protocol)
+}
+
+/// Those of the profile `evm` are by its own transcript, not by that of the others.
+#[test]
+fn ranges_are_shown_by_the_transcript_of_the_profile() {
+    let case = case(parameters(), Profile::Evm);
+    for (transcript, expected) in [
+        (case.key().transcript(), ""),
+        (Transcript::new(), "OPENING_INVALID"),
+    ] {
+        let shown = lying(&case.prover, Lie::default(), &|_| (), transcript);
+        assert_eq!(verdict(case.key(), &shown), expected);
+    }
 }
 
 #[test]

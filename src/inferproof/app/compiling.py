@@ -53,13 +53,14 @@ def compile_card(
     margin: float | None = None,
     choice: Choice | None = None,
     salts: Salts | None = None,
+    profile: str = "default",
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing and labels are in the commitment.
 
     Raises: as `card_request` and ProofSystem.compile.
     """
     request = card_request(card, out, ranges, choice)
-    request = replace(request, srs=srs, bits=bits, margin=margin, salts=salts)
+    request = replace(request, srs=srs, bits=bits, margin=margin, salts=salts, profile=profile)
     return system.compile(request, report)
 
 

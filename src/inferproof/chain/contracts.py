@@ -25,25 +25,36 @@ DEVNET_TOKEN = "DevnetUSD"  # noqa: S105 - the name of a contract
 BATCH_SETTLER = "BatchSettler"
 TOKEN_STATE_READER = "TokenStateReader"  # noqa: S105 - as above
 EZKL_VERIFIER = "Halo2VerifierReusable"
+OPENINGS = "Openings"
+PRIVATE_PROOFS = "PrivateProofs"
 DEPLOY_GAS = 6_000_000
-"""Above what our largest contract takes (2.5 million) and far below every block's limit."""
+"""Above what our largest contract takes (4.7 million) and far below every block's limit."""
 
 
 @dataclass(frozen=True)
 class ContractArtifact:
     """One contract as its compiler left it. `deployed` is its code on chain before immutables
-    are filled in; `provenance` names sources, compiler and settings."""
+    are filled in, which are at these places, each with its length; `provenance` names sources,
+    compiler and settings."""
 
     name: str
     abi: list[dict[str, Any]] = field(repr=False)
     bytecode: bytes = field(repr=False)
     deployed: bytes = field(repr=False)
+    immutables: tuple[tuple[int, int], ...] = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
 
     @cached_property
     def bytecode_hex(self) -> str:
         """The bytecode as a node wants it."""
         return "0x" + self.bytecode.hex()
+
+    def is_code(self, code: bytes) -> bool:
+        """Whether this is the contract's code on chain, whatever its immutables are."""
+        blank = bytearray(code)
+        for at, length in self.immutables:
+            blank[at : at + length] = bytes(length)
+        return bytes(blank) == self.deployed
 
     def constructor_types(self) -> list[str]:
         """The types of the constructor's arguments."""
@@ -88,6 +99,7 @@ def parse_artifact(name: str, text: str) -> ContractArtifact:
             abi=list(document["abi"]),
             bytecode=bytes.fromhex(document["bytecode"].removeprefix("0x")),
             deployed=bytes.fromhex(document["deployed"].removeprefix("0x")),
+            immutables=tuple((int(at), int(length)) for at, length in document["immutables"]),
             provenance=dict(document["provenance"]),
         )
         digest = document["keccak256"]

@@ -6,11 +6,10 @@
 """
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
-from inferproof.chain.verifier import VerifyingKeyArtifact, verify_on_chain
 from inferproof.errors import NotFound, Reason, ReceiptRejected
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.proof_file import ProofFile
@@ -21,24 +20,24 @@ from inferproof.types.receipt import Receipt
 from inferproof.verify.receipt import VerifiedReceipt
 
 
-@dataclass(frozen=True, slots=True)
-class EvmCall:
-    """What a verifier contract is asked: proof bytes, public values, verifying-key artifact."""
+class ContractCheck(Protocol):
+    """One proof, and how a contract is asked about it."""
 
-    proof: bytes
-    instances: list[int]
-    vka: VerifyingKeyArtifact
+    async def ask(self, rpc: Rpc, contract: Address) -> int:
+        """The gas of the check, once the contract, recognised by its code, has accepted the proof.
+        Raises: Rejection."""
+        ...
 
 
-MakeCall = Callable[[VerifierBundle, ProofFile], EvmCall | None]
-"""Makes the call from a bundle and a proof; None for systems that no contract verifies."""
+MakeCheck = Callable[[VerifierBundle, ProofFile], ContractCheck | None]
+"""Makes it from a bundle and a proof; None for systems that no contract verifies."""
 
 
 async def chain_steps(
     url: str,
     verified: VerifiedReceipt,
     contract: Address | None,
-    make_call: MakeCall,
+    make_check: MakeCheck,
     payments: PaymentParts,
 ) -> AsyncIterator[tuple[str, str]]:
     """The name and finding of each step, as it ends.
@@ -46,7 +45,8 @@ async def chain_steps(
     `payments` are the methods that the receipt was verified with. Without `contract` the third
     step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
     RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER, TRANSFER_NOT_ON_CHAIN,
-    TX_FAILED; NotFound NO_CONTRACT_FOR_SYSTEM; as `check_token` and `verify_on_chain`.
+    TX_FAILED; NotFound NO_CONTRACT_FOR_SYSTEM; as `check_token`, `make_check`
+    and `ContractCheck.ask`.
     """
     receipt = verified.file.receipt
     async with Rpc(url) as rpc:
@@ -58,14 +58,12 @@ async def chain_steps(
         # 3
         if contract is None:
             return
-        call = make_call(verified.bundle, verified.proof.file)
-        if call is None:
+        check = make_check(verified.bundle, verified.proof.file)
+        if check is None:
             system = verified.bundle.parts.proof_system
             raise NotFound(Reason.NO_CONTRACT_FOR_SYSTEM, system=system)
-        accepted = await verify_on_chain(
-            rpc, contract, proof=call.proof, instances=call.instances, vka=call.vka
-        )
-        yield "contract accepts the proof", f"{contract}, {accepted.gas:,} gas"
+        gas = await check.ask(rpc, contract)
+        yield "contract accepts the proof", f"{contract}, {gas:,} gas"
 
 
 async def _settlement(rpc: Rpc, receipt: Receipt, payments: PaymentParts) -> str:

@@ -202,3 +202,20 @@ async def verify_on_chain(
     if used != vka.digest.raw:
         raise ProofRejected(Reason.VKA_DIGEST_MISMATCH, got="0x" + used.hex(), expected=vka.digest)
     return VerifiedOnChain(verifier, vka.digest, gas)
+
+
+@dataclass(frozen=True, slots=True)
+class EzklCheck:
+    """What the contract is asked: proof bytes, public values, verifying-key artifact. It is a
+    receipts' ContractCheck."""
+
+    proof: bytes
+    instances: list[int]
+    vka: VerifyingKeyArtifact
+
+    async def ask(self, rpc: Rpc, contract: Address) -> int:
+        """The gas of the check, once the contract accepted. Raises: as `verify_on_chain`."""
+        accepted = await verify_on_chain(
+            rpc, contract, proof=self.proof, instances=self.instances, vka=self.vka
+        )
+        return accepted.gas

@@ -11,29 +11,25 @@ from typing import Any
 import httpx
 from rich.table import Table
 
-from inferproof.chain.receipts import chain_steps
+from inferproof.chain.receipts import ContractCheck, chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
-from inferproof.chain.verifier import verify_on_chain
 from inferproof.cli.console import err, out, plain, print_json, print_table, progress
 from inferproof.cli.described import shown_by_proofs
-from inferproof.cli.onchain import evm_call
+from inferproof.cli.onchain import contract_check
 from inferproof.client import Answer, Client
 from inferproof.client.tools import installed_tools
-from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.errors import InferproofError, ProofRejected, Reason, Unavailable
 from inferproof.protocol.commitments import output_commitment
-from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
-from inferproof.proving.execution import Proved, ProveRequest, prove
-from inferproof.proving.pool import WorkerPool
-from inferproof.proving.registry import get_system
 from inferproof.testing.devnet import FUNDS, DevnetInfo
-from inferproof.testing.market import ON_CHAIN, Listing, Market
+from inferproof.testing.market import EZKL, Listing, Market
+from inferproof.types.digest import Address
 from inferproof.types.money import Money
-from inferproof.types.tensor import FixedTensor
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import VerifiedProof, verify_proof
+from inferproof.verify.proof import verify_proof
 from inferproof.verify.receipt import VerifiedReceipt, verify_receipt
 
 MAX_PRICE = "0.25"
@@ -54,9 +50,7 @@ class Bought:
     system: str
     shows: str
     """What a proof of the model shows of a run."""
-    gas: str
-    for_contract: Proved | None
-    """The second proof of the answer, where no contract verifies the first."""
+    gas: int
 
 
 class Recorder(httpx.BaseTransport):
@@ -85,11 +79,9 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
     with ExitStack() as stack:
         with progress("preparing") as report:
             market = stack.enter_context(Market(folder, for_contracts=True, report=report))
-        pool = WorkerPool()
-        stack.callback(pool.close)
-        bought = _buy_all(market, folder, pool)
+        bought = _buy_all(market, folder)
         _balances(market.devnet, len(bought))
-        tampered = _tamper(bought[0])
+        tampered = _tamper(market.devnet, bought[0])
         replayed = _replay(market, bought[0], bought[1])
     took = time.perf_counter() - began
     _table(bought)
@@ -128,7 +120,7 @@ def _shown(bought: list[Bought]) -> dict[str, list[str]]:
     return shown
 
 
-def _buy_all(market: Market, folder: Path, pool: WorkerPool) -> list[Bought]:
+def _buy_all(market: Market, folder: Path) -> list[Bought]:
     err.print(
         f"[bold]market[/] {market.url}, chain {market.devnet.network}, "
         f"buyer {market.devnet.accounts.buyer.address}"
@@ -139,7 +131,7 @@ def _buy_all(market: Market, folder: Path, pool: WorkerPool) -> list[Bought]:
     recorder = Recorder()
     with Client(market.url, key=market.devnet.accounts.buyer, transport=recorder) as client:
         for listing in market.models:
-            bought.append(_buy(market, client, recorder, listing, folder, pool, in_full=not bought))
+            bought.append(_buy(market, client, recorder, listing, folder, in_full=not bought))
     return bought
 
 
@@ -149,7 +141,6 @@ def _buy(
     recorder: Recorder,
     listing: Listing,
     folder: Path,
-    pool: WorkerPool,
     *,
     in_full: bool,
 ) -> Bought:
@@ -176,8 +167,7 @@ def _buy(
             _step(step.number, step.name, step.detail)
     else:
         err.print(f"  [green]✓[/] the same {len(verified.steps)} steps hold offline")
-    number = len(verified.steps)
-    gas, again = asyncio.run(_on_chain(market.devnet, verified, number, listing, pool))
+    gas = asyncio.run(_on_chain(market.devnet, verified))
     return Bought(
         title=listing.card.title,
         answer=answer,
@@ -187,8 +177,7 @@ def _buy(
         verify_s=verify_s,
         system=verified.bundle.parts.proof_system,
         shows=shown_by_proofs(verified.bundle),
-        gas=f"{gas:,}",
-        for_contract=again,
+        gas=gas,
     )
 
 
@@ -201,67 +190,33 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-async def _on_chain(
-    info: DevnetInfo, verified: VerifiedReceipt, number: int, listing: Listing, pool: WorkerPool
-) -> tuple[int, Proved | None]:
-    """The gas with which the contract accepted the answer, and the second proof, if it took one."""
+async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt) -> int:
+    """The gas with which a contract accepted the very proof that the buyer has."""
+    number, gas = len(verified.steps), 0
     payments = installed_tools().payments
-    async for name, detail in chain_steps(info.rpc_url, verified, None, evm_call, payments):
+    async for name, detail in chain_steps(info.rpc_url, verified, None, contract_check, payments):
         number += 1
         _step(number, name, detail)
-    again, bundle, proof = None, verified.bundle, verified.proof
-    if bundle.parts.proof_system != ON_CHAIN:
-        number += 1
-        again, bundle, proof = await asyncio.to_thread(_prove_again, verified, listing, pool)
-        took = _duration(again.prove_s)
-        _step(number, "proven for the contract", f"the same answer with {ON_CHAIN}, in {took}")
-    call = evm_call(bundle, proof.file)
-    if call is None:
-        raise Unavailable(Reason.DEMO_BROKEN, what=f"no contract verifies {ON_CHAIN}")
     async with Rpc(info.rpc_url) as rpc:
-        accepted = await verify_on_chain(
-            rpc, info.verifier, proof=call.proof, instances=call.instances, vka=call.vka
-        )
-    _step(number + 1, "contract accepts the proof", f"{info.verifier}, {accepted.gas:,} gas")
-    return accepted.gas, again
+        contract, check = _check(info, verified.bundle, verified.proof.file)
+        gas = await check.ask(rpc, contract)
+    _step(number + 1, "contract accepts the proof", f"{contract}, {gas:,} gas")
+    return gas
+
+
+def _check(
+    info: DevnetInfo, bundle: VerifierBundle, file: ProofFile
+) -> tuple[Address, ContractCheck]:
+    """The contract for proofs of the model's system, and how it is asked about this one."""
+    system = bundle.parts.proof_system
+    check = contract_check(bundle, file)
+    if check is None:
+        raise Unavailable(Reason.DEMO_BROKEN, what=f"no contract verifies {system}")
+    return (info.verifier if system == EZKL else info.private_proofs), check
 
 
 def _step(number: int, name: str, detail: str) -> None:
     err.print(f"  [green]✓[/] {number:2} {name}  [dim]{plain(detail)}[/]")
-
-
-def _prove_again(
-    verified: VerifiedReceipt, listing: Listing, pool: WorkerPool
-) -> tuple[Proved, VerifierBundle, VerifiedProof]:
-    """A proof of the same job and input that a contract verifies, checked offline.
-
-    The two systems quantise a model each in its own way: their answers agree in the label.
-    """
-    system, artifact = get_system(ON_CHAIN, pool), listing.for_contract
-    disclosed, statement = verified.proof.file.disclosed, verified.proof.statement
-    if artifact is None or disclosed is None:
-        raise Unavailable(Reason.DEMO_BROKEN, what=f"{listing.card.id} is not ready for a contract")
-    made = prove(
-        system,
-        ProveRequest(
-            artifact=artifact,
-            inputs=disclosed.tensors,
-            job_id=statement.job_id,
-            provider=statement.provider,
-            salt=disclosed.salt,
-        ),
-    )
-    bundle, proof = system.verifier(artifact), made.verified
-    if proof.statement.input_commitment != statement.input_commitment:
-        raise Unavailable(Reason.DEMO_BROKEN, what="the second proof is of another input")
-    if _largest(proof.outputs) != _largest(verified.proof.outputs):
-        raise Unavailable(Reason.DEMO_BROKEN, what="the two proof systems differ in the answer")
-    return made, bundle, proof
-
-
-def _largest(outputs: tuple[FixedTensor, ...]) -> int:
-    values = outputs[0].values
-    return values.index(max(values))
 
 
 def _sum(bought: list[Bought]) -> Money:
@@ -283,8 +238,9 @@ def _balances(info: DevnetInfo, calls: int) -> None:
     err.print(f"  the buyer had {had} and has {left}: {calls} calls, each paid once")
 
 
-def _tamper(bought: Bought) -> str:
-    """The reason for which a proof is refused whose answer was changed, commitments and all."""
+def _tamper(info: DevnetInfo, bought: Bought) -> str:
+    """The reason for which a proof is refused whose answer was changed, commitments and all; the
+    contract refuses it too."""
     err.rule("a provider changes the answer and every digest with it")
     attached = bought.answer.receipt_file
     if attached.proof is None or attached.verifier is None:
@@ -293,14 +249,29 @@ def _tamper(bought: Bought) -> str:
     first = file.outputs[0]
     changed = (replace(first, values=first.values[::-1]), *file.outputs[1:])
     statement = replace(file.statement, output_commitment=output_commitment(changed))
-    forged = encode_proof_file(replace(file, outputs=changed, statement=statement))
+    forged = replace(file, outputs=changed, statement=statement)
     bundle = decode_bundle(attached.verifier)
+    asyncio.run(_refused_on_chain(info, bundle, forged))
     try:
-        verify_proof(forged, bundle, installed_tools().checker(bundle.parts.proof_system))
+        verify_proof(
+            encode_proof_file(forged), bundle, installed_tools().checker(bundle.parts.proof_system)
+        )
     except InferproofError as error:
         err.print(f"  [bold red]rejected[/] {error.code}: {plain(error.message)}")
         return error.code
     raise Unavailable(Reason.DEMO_BROKEN, what="a forged answer was accepted")
+
+
+async def _refused_on_chain(info: DevnetInfo, bundle: VerifierBundle, forged: ProofFile) -> None:
+    """Returns when the contract rejects a proof. Raises: Unavailable DEMO_BROKEN."""
+    contract, check = _check(info, bundle, forged)
+    async with Rpc(info.rpc_url) as rpc:
+        try:
+            await check.ask(rpc, contract)
+        except ProofRejected as error:
+            err.print(f"  [bold red]rejected[/] {error.code}: {plain(error.message)}")
+            return
+    raise Unavailable(Reason.DEMO_BROKEN, what="the contract accepted a forged answer")
 
 
 def _replay(market: Market, first: Bought, other: Bought) -> str:
@@ -326,7 +297,7 @@ def _replay(market: Market, first: Bought, other: Bought) -> str:
 def _table(bought: list[Bought]) -> None:
     err.rule("what it took")
     table = Table("model", "answer", "proof system", "level", box=None)
-    for name in ("paid", "call", "prove", "verify", "proof", f"{ON_CHAIN} again", "gas"):
+    for name in ("paid", "call", "prove", "verify", "proof", "gas"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in bought:
         proof = item.answer.receipt_file.proof or b""
@@ -340,8 +311,7 @@ def _table(bought: list[Bought]) -> None:
             _duration(item.answer.timings.get("prove", 0.0)),
             f"{item.verify_s * 1e3:.0f} ms",
             f"{len(proof) / 1e3:.1f} kB",
-            _duration(item.for_contract.prove_s) if item.for_contract else "–",
-            item.gas,
+            f"{item.gas:,}",
         )
     print_table(table, err)
     err.print("  [dim]a gateway's first proof of a private model also makes what it opens[/]")

@@ -75,6 +75,7 @@ def up(
             "network": info.network.caip2,
             "token": info.token.address.hex,
             "verifier": info.verifier.hex,
+            "private_proofs": info.private_proofs.hex,
             "buyer": info.accounts.buyer.address.hex,
             "buyer_key_file": str(buyer),
             "gateway": info.accounts.gateway.address.hex,
@@ -118,6 +119,7 @@ def serve(
             "network": info.network.caip2,
             "token": info.token.address.hex,
             "verifier": info.verifier.hex,
+            "private_proofs": info.private_proofs.hex,
             "buyer_key_file": str(buyer),
             "models": {m.card.id: str(m.compiled) for m in market.models},
         }

@@ -29,6 +29,7 @@ ROOMS = {
     "backup": ("backup", "restore"),
     "worker": ("worker",),
     "books": ("books",),
+    "contract": ("contract",),
     "devnet": ("devnet", "demo"),
     "job": ("job",),
     "webhooks": ("webhooks",),

@@ -105,7 +105,10 @@ def compile_model(
     ] = 0.05,
     profile: Annotated[
         str,
-        typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
+        typer.Option(
+            help="What soundness rests on (sumcheck): default or conservative, or evm for proofs "
+            "that a contract checks."
+        ),
     ] = "default",
     bits: Bits = None,
     margin: Margin = None,

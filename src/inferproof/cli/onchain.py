@@ -1,22 +1,27 @@
 """Joins proof systems and the chain for the command line: what a contract is asked."""
 
-from inferproof.chain.receipts import EvmCall
-from inferproof.chain.verifier import VerifyingKeyArtifact
+from inferproof.chain.private_proofs import PrivateCheck
+from inferproof.chain.receipts import ContractCheck
+from inferproof.chain.verifier import EzklCheck, VerifyingKeyArtifact
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.ezkl.evm import evm_proof, evm_vka
 from inferproof.proving.pool import WorkerPool
+from inferproof.proving.sumcheck.contract import contract_call
 
 
-def evm_call(bundle: VerifierBundle, file: ProofFile) -> EvmCall | None:
-    """The call that verifies a proof in the reusable ezkl verifier; None for other systems.
+def contract_check(bundle: VerifierBundle, file: ProofFile) -> ContractCheck | None:
+    """What has a contract check a proof; None for systems of whose proofs no contract checks any.
 
-    Raises: as `evm_vka` and `evm_proof`.
+    Raises: as `evm_vka` and `evm_proof`, or as `contract_call`.
     """
-    if bundle.parts.proof_system != "ezkl":
+    system = bundle.parts.proof_system
+    if system == "sumcheck":
+        return PrivateCheck(contract_call(bundle, file))
+    if system != "ezkl":
         return None
     proof, instances = evm_proof(bundle, file)
-    return EvmCall(proof, instances, verifying_key_artifact(bundle))
+    return EzklCheck(proof, instances, verifying_key_artifact(bundle))
 
 
 def verifying_key_artifact(bundle: VerifierBundle) -> VerifyingKeyArtifact:

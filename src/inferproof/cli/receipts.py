@@ -105,11 +105,11 @@ async def _ask_chain(
 ) -> list[Step]:
     need("asking a chain", "inferproof.chain.receipts", extra="chain")
     from inferproof.chain.receipts import chain_steps
-    from inferproof.cli.onchain import evm_call
+    from inferproof.cli.onchain import contract_check
 
     steps: list[Step] = []
     payments = installed_tools().payments
-    async for name, detail in chain_steps(url, verified, contract, evm_call, payments):
+    async for name, detail in chain_steps(url, verified, contract, contract_check, payments):
         step = Step(done + len(steps) + 1, name, StepStatus.PASSED, detail)
         steps.append(step)
         show(step)

@@ -90,7 +90,8 @@ def verify(
     minimum_profile: Annotated[
         str | None,
         typer.Option(
-            help="What soundness must rest on at least: default or conservative.",
+            help="What soundness must rest on at least: default or evm (the same), or "
+            "conservative.",
             callback=_known(PROFILES),
         ),
     ] = None,

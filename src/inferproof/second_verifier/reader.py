@@ -11,7 +11,7 @@ class Rejected(Exception):
 
     def __init__(self, code: str, why: str) -> None:
         super().__init__(f"{code}: {why}")
-        self.code = code
+        self.code, self.why = code, why
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from inferproof.chain.contracts import (
     deploy,
     load_artifact,
 )
+from inferproof.chain.private_proofs import deploy_contracts
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
@@ -45,6 +46,8 @@ from inferproof.types.money import Asset, Network
 T = TypeVar("T")
 
 CHAIN_ID = 31337
+BLOCK_GAS = 60_000_000
+"""What a block may take, as on the main network."""
 MNEMONIC = "test test test test test test test test test test test junk"
 FUNDS = 1_000_000_000
 """1,000 dollars for each wallet, in atomic units."""
@@ -81,6 +84,9 @@ class DevnetInfo:
     network: Network
     token: Asset
     verifier: Address
+    """Of proofs by ezkl."""
+    private_proofs: Address
+    """Of those of the private mode, profile `evm`."""
     batch_settler: Address
     accounts: DevnetAccounts
 
@@ -282,6 +288,7 @@ class Devnet:
     def _command(self, program: Path) -> list[str]:
         command = [str(program), "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--chain-id", str(CHAIN_ID), "--mnemonic", MNEMONIC]
+        command += ["--gas-limit", str(BLOCK_GAS)]
         if platform.system() == "Linux":
             return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]
         return command
@@ -301,6 +308,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         address = await deploy(rpc, load_artifact(DEVNET_TOKEN), owner, owner.address)
         token = Asset(Network.evm(CHAIN_ID), address, "devUSDC", 6, "USD Coin (devnet)", "1")
         verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
+        private_proofs = (await deploy_contracts(rpc, owner)).proofs
         batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
@@ -309,7 +317,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         if block_time_s:
             await rpc.request("evm_setIntervalMining", block_time_s)
     accounts = DevnetAccounts(owner, provider, buyer, gateway)
-    return DevnetInfo(url, token.network, token, verifier, batch_settler, accounts)
+    return DevnetInfo(url, token.network, token, verifier, private_proofs, batch_settler, accounts)
 
 
 async def _wait_until_up(rpc: Rpc) -> None:

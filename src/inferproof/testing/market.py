@@ -23,8 +23,14 @@ from inferproof.app.key_budgets import accept, give
 from inferproof.app.openings import local_openings, local_system
 from inferproof.app.publishing import install_model
 from inferproof.app.stores import open_stores
-from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER
+from inferproof.chain.contracts import (
+    BATCH_SETTLER,
+    DEVNET_TOKEN,
+    EZKL_VERIFIER,
+    PRIVATE_PROOFS,
+)
 from inferproof.chain.deployments import Deployment, save_deployment
+from inferproof.chain.private_proofs import store_programs
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
 from inferproof.errors import ArtifactRejected, Conflict, MissingPart, Reason, Unavailable
@@ -36,15 +42,16 @@ from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, require_native
+from inferproof.proving.sumcheck.contract import contract_programs
 from inferproof.proving.sumcheck.private_key import has_key, read_key
+from inferproof.proving.sumcheck.profiles import DEFAULT_PROFILE, EVM
 from inferproof.settings import Settings
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway
 
 ZOO = ("sentiment", "token_risk", "fraud")
-ON_CHAIN = "ezkl"
-"""The proof system whose proofs a contract verifies."""
+EZKL, SUMCHECK = "ezkl", "sumcheck"
 OPENINGS = 32
 """How many openings of a key a market's order book is given, which ends with the market: one for
 each process of its gateway that proves, and one more where buyers ask for private inputs."""
@@ -71,13 +78,12 @@ def find_zoo() -> Path:
 class Listing:
     """A model of the market: its card, and where it lies compiled.
 
-    `for_contract` is where it lies compiled for the system whose proofs a contract verifies:
-    `compiled` itself, or a second time, or nowhere.
+    `by_ezkl` is where it lies compiled with ezkl: `compiled` itself, or a second time, or nowhere.
     """
 
     card: ModelCard
     compiled: Path
-    for_contract: Path | None = None
+    by_ezkl: Path | None = None
 
 
 class LocalChain:
@@ -85,10 +91,11 @@ class LocalChain:
 
     `folder` keeps compiled models, whose openings the user's own records count; ports of zero take
     free ones. `cards` are sold in place of the zoo's models, each a card or the folder it lies in.
-    `system` is the proof system in place of that of each card. With `for_contracts` every model is
-    also compiled with ON_CHAIN, so that what it answers can be proven to a contract. `report` is
-    told of each stage with the share of the whole that is done. Raises, on entering: Unavailable
-    DEVNET_FOLDER_BUSY, DEVNET_NOT_STARTED; MissingPart; ModelRejected.
+    `system` is the proof system in place of that of each card. With `for_contracts` models are
+    compiled for the profile whose proofs a contract checks, and the contract holds their programs;
+    with `also_ezkl` every model is also compiled with ezkl. `report` is told of each stage with the
+    share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
+    DEVNET_NOT_STARTED; MissingPart; ModelRejected.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class LocalChain:
         cards: tuple[Path, ...] = (),
         system: str | None = None,
         for_contracts: bool = False,
+        also_ezkl: bool = False,
         report: Progress = no_progress,
     ) -> None:
         self.folder = folder
@@ -109,7 +117,8 @@ class LocalChain:
         self._zoo = zoo
         self._cards = cards
         self._system = system
-        self._for_contracts = for_contracts
+        self._profile = EVM if for_contracts else DEFAULT_PROFILE
+        self._also_ezkl = also_ezkl
         self._report = report
         self._chain = Devnet(port=rpc_port)
         self._open = ExitStack()
@@ -161,11 +170,11 @@ class LocalChain:
 
     def _listing(self, path: Path, index: int, pool: WorkerPool) -> Listing:
         card = self._card(path)
-        if card.proof.system == ON_CHAIN or not self._for_contracts:
+        if card.proof.system == EZKL or not self._also_ezkl:
             compiled = self._compiled(card, index, 1.0, pool)
-            return Listing(card, compiled, compiled if card.proof.system == ON_CHAIN else None)
+            return Listing(card, compiled, compiled if card.proof.system == EZKL else None)
         compiled = self._compiled(card, index, 0.5, pool)
-        again = self._with_system(card, ON_CHAIN)
+        again = self._with_system(card, EZKL)
         return Listing(card, compiled, self._compiled(again, index + 0.5, 0.5, pool))
 
     def _compiled(self, card: ModelCard, done: float, more: float, pool: WorkerPool) -> Path:
@@ -176,25 +185,26 @@ class LocalChain:
             of_all = (done + more * share) / len(self._cards)
             self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
-        compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
+        profile = self._profile if card.proof.system == SUMCHECK else DEFAULT_PROFILE
+        compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card, profile)}"
         if not _usable(compiled):
             shutil.rmtree(compiled, ignore_errors=True)
             compiled.parent.mkdir(parents=True, exist_ok=True)
             with local_system(card.proof.system, pool) as system:
-                compile_card(card, compiled, system, report)
+                compile_card(card, compiled, system, report, profile=profile)
         return compiled
 
     def _card(self, path: Path) -> ModelCard:
         """The model's card, or a copy of it that names another proof system: the one that was
-        asked for, or ON_CHAIN where the native prover is not built."""
+        asked for, or ezkl where the native prover is not built."""
         card = load_card(path)
         if self._system is not None:
             return self._with_system(card, self._system)
         try:
             require_native(card.proof.system)
         except MissingPart as missing:
-            self.notes.append(f"{card.id} is proven with {ON_CHAIN}: {missing.message}")
-            return self._with_system(card, ON_CHAIN)
+            self.notes.append(f"{card.id} is proven with {EZKL}: {missing.message}")
+            return self._with_system(card, EZKL)
         return card
 
     def _with_system(self, card: ModelCard, system: str) -> ModelCard:
@@ -212,14 +222,19 @@ class LocalChain:
         info = self.devnet
         async with Rpc(info.rpc_url) as rpc:
             for listing in self.models:
-                if listing.for_contract is not None:
-                    bundle = get_system(ON_CHAIN, pool).verifier(listing.for_contract)
+                if listing.by_ezkl is not None:
+                    bundle = get_system(EZKL, pool).verifier(listing.by_ezkl)
                     vka = VerifyingKeyArtifact.from_ezkl_file(evm_vka(bundle, pool))
                     await register_vka(rpc, info.verifier, vka, info.accounts.provider)
+                if self._profile == EVM and listing.card.proof.system == SUMCHECK:
+                    key = get_system(SUMCHECK, pool).verifier(listing.compiled).verifying_key
+                    programs = contract_programs(key).every
+                    await store_programs(rpc, info.private_proofs, programs, info.accounts.provider)
         contracts = {
             BATCH_SETTLER: info.batch_settler,
             DEVNET_TOKEN: info.token.address,
             EZKL_VERIFIER: info.verifier,
+            PRIVATE_PROOFS: info.private_proofs,
         }
         save_deployment(self.folder / "deployments", Deployment(info.network, contracts))
 
@@ -240,6 +255,7 @@ class Market(LocalChain):
         cards: tuple[Path, ...] = (),
         system: str | None = None,
         for_contracts: bool = False,
+        also_ezkl: bool = False,
         settings: Mapping[str, object] | None = None,
         report: Progress = no_progress,
     ) -> None:
@@ -250,6 +266,7 @@ class Market(LocalChain):
             cards=cards,
             system=system,
             for_contracts=for_contracts,
+            also_ezkl=also_ezkl,
             report=report,
         )
         self.url = ""
@@ -319,13 +336,15 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fingerprint(card: ModelCard) -> str:
+def _fingerprint(card: ModelCard, profile: str) -> str:
     """Names what a compiled model depends on; another name means compiling anew."""
     preprocessing = load_preprocessing(card.preprocessing, card.folder).canonical()
     state = hashlib.sha256(canonical_json(preprocessing))
     system = get_system(card.proof.system)
     # The form of the opening too: what was compiled before there was one names its digests plainly.
     state.update(f"{card.proof} {system.version} {OPENING_FORMAT}".encode())
+    if profile != DEFAULT_PROFILE:
+        state.update(profile.encode())
     for path in (card.model_path, card.calibration_path):
         if path is not None:
             state.update(hashlib.sha256(path.read_bytes()).digest())

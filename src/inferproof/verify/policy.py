@@ -10,7 +10,7 @@ from inferproof.types.money import Network
 from inferproof.types.proof import Assurance, ModelParts, SecurityReport, Setup
 from inferproof.types.receipt import Receipt
 
-PROFILES = {"default": 0, "conservative": 1}
+PROFILES = {"default": 0, "evm": 0, "conservative": 1}
 """By what soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
 
 T = TypeVar("T")

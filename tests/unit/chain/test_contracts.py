@@ -13,6 +13,8 @@ from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
+    OPENINGS,
+    PRIVATE_PROOFS,
     TOKEN_STATE_READER,
     contract_address,
     deploy,
@@ -29,7 +31,9 @@ SHIPPED = files("inferproof.chain") / "artifacts"
 CLONE = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("name", [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER])
+@pytest.mark.parametrize(
+    "name", [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS]
+)
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     artifact = load_artifact(name)
     assert artifact.provenance["compiler"].startswith("solc 0.8.37+")
@@ -38,12 +42,14 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     assert 0 < len(artifact.deployed) <= 24_576  # EIP-170
 
 
-@pytest.mark.parametrize("name", [DEVNET_TOKEN, BATCH_SETTLER])
+@pytest.mark.parametrize(
+    "name", [DEVNET_TOKEN, BATCH_SETTLER, f"sumcheck/{OPENINGS}", f"sumcheck/{PRIVATE_PROOFS}"]
+)
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
     import hashlib
 
     source = (CLONE / "contracts" / "src" / f"{name}.sol").read_bytes()
-    digests = load_artifact(name).provenance["sources_sha256"]
+    digests = load_artifact(name.rpartition("/")[2]).provenance["sources_sha256"]
     assert digests[f"src/{name}.sol"] == hashlib.sha256(source).hexdigest()
 
 
@@ -55,6 +61,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
+    names += (OPENINGS, PRIVATE_PROOFS)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text

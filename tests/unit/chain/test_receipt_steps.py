@@ -12,7 +12,7 @@ from inferproof.chain.receipts import chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import wait_receipt
-from inferproof.cli.onchain import evm_call
+from inferproof.cli.onchain import contract_check
 from inferproof.errors import (
     Misconfigured,
     NotFound,
@@ -79,7 +79,7 @@ async def test_a_contract_is_not_passed_over_in_silence(devnet: DevnetInfo, paid
         kind=NotFound,
     ):
         async for name, _ in chain_steps(
-            devnet.rpc_url, verified, devnet.verifier, evm_call, PAYMENTS
+            devnet.rpc_url, verified, devnet.verifier, contract_check, PAYMENTS
         ):
             done.append(name)
     assert done == ["chain and token", "payment is settled"]

@@ -12,8 +12,9 @@ from inferproof.second_verifier.field import ONE, ZERO, add, dot_integers, equal
 from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.program import dense, nodes
 from inferproof.second_verifier.program.assembly import assemble
+from inferproof.second_verifier.program.calls import programs_of
 from inferproof.second_verifier.program.nodes import Hidden, Known, known, leaf
-from inferproof.second_verifier.program.trace import adjoint, link, proof
+from inferproof.second_verifier.program.trace import adjoint, proof
 from inferproof.second_verifier.program.tracing import tracing
 from inferproof.second_verifier.reader import Rejected
 from inferproof.second_verifier.relations import tensors
@@ -52,8 +53,18 @@ def test_a_program_follows_from_the_key_alone() -> None:
     first, second = (assemble(proof(PrivateKey(key))) for _ in range(2))
     assert first == second
     assert first != assemble(proof(PrivateKey(load(VECTORS["linear"]).key)))
-    links = {assemble(link(PrivateKey(key), *kinds)) for kinds in ((1, 2), (1, 3), (2, 3))}
-    assert len(links) == 3
+    links = programs_of(key).links
+    assert list(links) == [
+        *[(linked, 1, child) for linked in (False, True) for child in (1, 2, 3)],
+        (True, 2, 3),
+    ]
+    assert len(set(links.values())) == 7
+
+
+def test_a_key_of_another_profile_has_no_program() -> None:
+    key = load(PLACE / "private/linear-default.json").key
+    with pytest.raises(Rejected, match="its profile is another than evm"):
+        programs_of(key)
 
 
 def test_a_key_whose_known_values_follow_from_inputs_has_no_program() -> None:

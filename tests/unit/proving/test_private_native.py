@@ -230,6 +230,21 @@ def test_a_key_is_read_with_the_proof_of_its_ranges_only(made: Made) -> None:
     assert refused(key, shown) == "RANGES_INVALID"
 
 
+def test_a_key_for_contracts_shows_its_ranges_by_its_own_transcript(made: Made) -> None:
+    """Both verifiers take it, and neither takes the bytes as those of a key by the other hash."""
+    native = library()
+    key, secret, _ = native.commit_private(made.graph, made.weights, NOTHING, "evm")
+    ranges = native.PrivateKey(key, made.weights, NOTHING, secret).prove_ranges(0, 0)
+    assert native.VerifyingKey(key, ranges).mode() == "private"
+    verify_ranges(key, ranges)
+    assert code(lambda: native.VerifyingKey(key, made.ranges)) == "RANGES_INVALID"
+    changed = bytearray(ranges)
+    changed[-1] ^= 1
+    assert code(lambda: native.VerifyingKey(key, bytes(changed))) == "RANGES_INVALID"
+    with pytest.raises(Rejected):
+        verify_ranges(key, bytes(changed))
+
+
 def test_ranges_are_shown_by_openings_of_the_first_key(made: Made) -> None:
     key = made.load()
     assert key.range_parts() == 1

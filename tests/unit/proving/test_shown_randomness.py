@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reference.reader import Reader
 
 from inferproof.proving.sumcheck.library import library
 from inferproof.second_verifier.private.verifier import PrivateKey
+from inferproof.second_verifier.reader import Reader
 from reference.shown import SIZES, examine
 from reference.vectors import files, load
 

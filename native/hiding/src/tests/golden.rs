@@ -319,7 +319,7 @@ fn openings(
 
 #[test]
 fn the_librarys_verifier_accepts_what_this_prover_sends() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (variables, claims) in [(13, 1), (15, 4), (16, 2), (18, 3)] {
             let plain = Plain::new(variables, claims, profile);
             assert!(plain.accepted_there(), "{variables} {profile:?}");

@@ -49,7 +49,7 @@ fn simulated_openings_are_accepted() {
     .into_iter()
     .enumerate()
     {
-        for profile in Profile::NAMED {
+        for profile in Profile::OFF_CHAIN {
             let shape = Shape::new(&fresh, &others, profile).unwrap();
             let mut coins = stream(seed as u8);
             let forms = shape.vectors.iter().map(|vector| {

@@ -66,7 +66,7 @@ fn are_simulated(graph: &Graph, profile: Profile, kind: Kind, name: &str) {
 
 #[test]
 fn simulated_keys_links_and_proofs_of_every_operation_are_accepted_under_their_program() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             are_simulated(&graph, profile, Kind::Proofs, name);
         }
@@ -76,7 +76,7 @@ fn simulated_keys_links_and_proofs_of_every_operation_are_accepted_under_their_p
 /// Both attempts open the same trees, of which the simulator knows no more than of the weights.
 #[test]
 fn simulated_attempts_with_private_inputs_are_accepted_under_their_program() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in graphs() {
             are_simulated(&graph, profile, Kind::PrivateInputs, name);
         }
@@ -110,7 +110,7 @@ fn simulated_attempts_with_private_inputs_are_accepted_under_their_program() {
 
 #[test]
 fn simulated_proofs_of_a_keys_ranges_are_accepted_under_their_program() {
-    for profile in Profile::NAMED {
+    for profile in Profile::OFF_CHAIN {
         for (name, graph) in [
             ("small", small()),
             ("parameters", parameters()),

@@ -9,7 +9,6 @@ use super::verify_under;
 use crate::rejection::Rejection;
 use commitment::Reader;
 use key::{Kind, PrivateKey, RangePart};
-use transcript::Transcript;
 
 /// The part of this number.
 pub(super) fn part(key: &PrivateKey, part: u8) -> Result<&RangePart, Rejection> {
@@ -40,15 +39,8 @@ pub fn decode_ranges(key: &PrivateKey, shown: &[u8]) -> Result<Vec<Proof>, Rejec
 pub fn verify_ranges(key: &PrivateKey, shown: &[u8]) -> Result<(), Rejection> {
     for proof in decode_ranges(key, shown)? {
         let epoch = chain::follow(key, &Known::default(), &proof.links)?;
-        let mut transcript = Transcript::new();
-        verify_under(
-            key,
-            &epoch,
-            &RangePart::PUBLIC,
-            None,
-            &proof,
-            &mut transcript,
-        )?;
+        let transcript = &mut key.transcript();
+        verify_under(key, &epoch, &RangePart::PUBLIC, None, &proof, transcript)?;
     }
     Ok(())
 }

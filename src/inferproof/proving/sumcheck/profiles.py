@@ -2,8 +2,10 @@
 
 from inferproof.errors import ModelRejected, Reason
 
-PROFILES = ("default", "conservative")
-"""What soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
+DEFAULT_PROFILE, CONSERVATIVE, EVM = "default", "conservative", "evm"
+PROFILES = (DEFAULT_PROFILE, CONSERVATIVE, EVM)
+"""What soundness rests on: list decoding up to the Johnson bound, or unique decoding; and the first
+of these once more, with proofs that a contract checks."""
 
 
 def check_profile(profile: str) -> None:

@@ -111,13 +111,23 @@ def follow(key: Shapes, parent: Commitment, links: Sequence[Link]) -> Commitment
     return parent
 
 
+def digest_of(key: Shapes, parent: bytes, link: Link) -> bytes:
+    """The digest of the commitment that a link leads to from the parent of this digest."""
+    told = parent + _described(key, link) + link.fresh + canonical_elements([link.value])
+    head = len(_LABEL).to_bytes(4, "little") + _LABEL + len(told).to_bytes(8, "little")
+    return key.shapes[link.kind].digest(head + told)
+
+
+def _described(key: Shapes, link: Link) -> bytes:
+    return link.root + bytes([link.kind]) + key.openings[link.kind].to_bytes(4, "little")
+
+
 def _checked(key: Shapes, parent: Commitment, link: Link) -> Commitment:
-    described = _described(key, link)
     own, child = key.shapes[parent.kind], key.shapes[link.kind].vectors[1]
     transcript = key.transcript()
     transcript.absorb("protocol", b"inferproof sumcheck 1 private link")
     transcript.absorb("link/parent", parent.digest)
-    transcript.absorb("link/child", described)
+    transcript.absorb("link/child", _described(key, link))
     half = transcript.point(child.variables - 1)
     transcript.absorb("link/fresh", link.fresh)
     point = transcript.point(max(key.columns))
@@ -139,19 +149,8 @@ def _checked(key: Shapes, parent: Commitment, link: Link) -> Commitment:
 
     whole = at_point([*half[: child.fold], ONE, *half[child.fold :]], ONE)
     form = [whole, *_weights(key, child, point, alpha, factor)]
-    digest = digest_of(key, parent, link)
+    digest = digest_of(key, parent.digest, link)
     return Commitment(link.kind, link.root, digest, (form, link.value))
-
-
-def digest_of(key: Shapes, parent: Commitment, link: Link) -> bytes:
-    """The digest of the commitment that a link leads to."""
-    told = parent.digest + _described(key, link) + link.fresh + canonical_elements([link.value])
-    head = len(_LABEL).to_bytes(4, "little") + _LABEL + len(told).to_bytes(8, "little")
-    return key.shapes[parent.kind].digest(head + told)
-
-
-def _described(key: Shapes, link: Link) -> bytes:
-    return link.root + bytes([link.kind]) + key.openings[link.kind].to_bytes(4, "little")
 
 
 def _weights(

@@ -47,7 +47,7 @@ class RangePart(PrivateKey):
 
     def begin_ranges(self, opened: bytes) -> Transcript:
         """A transcript that has absorbed what a proof of ranges is about."""
-        transcript = Transcript()
+        transcript = self.transcript()
         transcript.absorb("protocol", _PROTOCOL)
         transcript.absorb("key", opened)
         transcript.absorb("statement", bytes(32))

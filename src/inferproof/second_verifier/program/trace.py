@@ -198,16 +198,17 @@ def _child(tape: Tape, key: PrivateKey, kind: int, parent: Piece, start: int, di
     return Drawn(commitment, point, alpha, factor, value_at, start)
 
 
-def link(key: PrivateKey, parent: int, child: int) -> Traced:
-    """The program that checks a link from a commitment of one kind to one of another."""
+def link(key: PrivateKey, parent: int, child: int, *, linked: bool) -> Traced:
+    """The program that checks a link from a commitment of one kind to one of another; whether the
+    parent is itself what a link leads to, or the key's own commitment."""
     with tracing():
-        return _link(key, parent, child)
+        return _link(key, parent, child, linked)
 
 
-def _link(key: PrivateKey, kind: int, child: int) -> Traced:
+def _link(key: PrivateKey, kind: int, child: int, linked: bool) -> Traced:
     tape, shape = Tape(), key.shapes[kind]
     words: list[tuple[int, Piece]]
-    if kind == links.KEY:
+    if not linked:
         opened, start = key.commitment, 0
         words = [(OPENED, constant(key.root))]
         parent = constant(key.digest)

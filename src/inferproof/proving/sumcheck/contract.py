@@ -1,0 +1,49 @@
+"""What a contract is given: the programs of a model's key, and a proof in their form.
+
+Both are made by the second verifier, which decides nothing here: what it makes is checked by the
+contract, which runs the programs alone.
+"""
+
+from inferproof.errors import NotFound, Reason
+from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.proof_mode import refuse_ended
+from inferproof.protocol.statement import statement_digest
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.sumcheck.check import read_facts
+from inferproof.proving.sumcheck.quantisation import quantise_inputs
+from inferproof.second_verifier.program.calls import Call, Programs, call_of, programs_of
+from inferproof.second_verifier.reader import Rejected
+
+
+def contract_programs(verifying_key: bytes) -> Programs:
+    """What a contract runs to check proofs under the key.
+
+    Raises: NotFound NO_PROGRAM, with the reason; ArtifactRejected MODE_ENDED.
+    Soundness: they are the key's own, so whoever trusts the key trusts their digests.
+    """
+    refuse_ended(verifying_key)
+    try:
+        return programs_of(verifying_key)
+    except Rejected as rejected:
+        raise NotFound(Reason.NO_PROGRAM, why=rejected.why) from rejected
+
+
+def contract_call(bundle: VerifierBundle, file: ProofFile) -> Call:
+    """What a contract is asked of a proof, whose public values are derived here.
+
+    Raises: NotFound NO_PROGRAM; as `read_facts` and `quantise_inputs`.
+    Soundness: of a file that verify_proof has accepted for the bundle. What the contract says of it
+    is said of these values.
+    """
+    contract_programs(bundle.verifying_key)
+    if file.disclosed is None:
+        raise NotFound(Reason.NO_PROGRAM, why="its input is private")
+    settings = read_facts(bundle).settings
+    inputs = quantise_inputs(settings, file.disclosed.tensors)
+    return call_of(
+        bundle.verifying_key,
+        [values.reshape(-1).tolist() for values in inputs],
+        [list(output.values) for output in file.outputs],
+        statement_digest(file.statement).raw,
+        file.proof,
+    )
