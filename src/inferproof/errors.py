@@ -408,6 +408,10 @@ class Reason(Enum):
     )
     OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
+    PROFILE_NO_CONTRACT = (
+        "no contract can check proofs of this model, which the profile evm is for: {why}; leave "
+        "--profile away"
+    )
     PROFILE_UNSUPPORTED = (
         "mode {mode} of proof system {system} has no security profile {name}; modes that have it: "
         "{known}"

@@ -18,6 +18,7 @@ from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.artifact import open_artifact
 from inferproof.proving.base import PrivacyReporter
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.private_key import has_key
@@ -57,16 +58,17 @@ def inspect(
         shown = privacy_of(bundle) if privacy else None
         plainly = not (report or shown)
         openings = _openings(compiled, mode) if plainly else None
+        gas = _gas(compiled) if plainly else None
     if as_json:
         itemised = {**(_security_json(report) if report else {}), **(shown or {})}
-        print_json(itemised or _bundle_json(bundle, mode, openings))
+        print_json(itemised or _bundle_json(bundle, mode, openings, gas))
         return
     if report:
         _show_security(bundle, report)
     if shown:
         _show_privacy(shown)
     if plainly:
-        _show(bundle, mode)
+        _show(bundle, mode, gas)
         if openings is not None:
             show_budget(openings)
 
@@ -94,6 +96,26 @@ def _openings(compiled: Path, mode: str | None) -> KeyBudget | None:
     if mode != PRIVATE or not has_key(compiled):
         return None
     return asyncio.run(key_budgets.show(LocalOpeningBudgets(), compiled))
+
+
+def _gas(compiled: Path) -> tuple[int, int] | None:
+    """What a contract takes to check a proof of the model, and links once an epoch, as compiling
+    counted it; None of a bundle alone."""
+    if not compiled.is_dir():
+        return None
+    bundle = read_bundle(compiled)
+    parts = bundle.parts
+    held = open_artifact(compiled, parts.proof_system, parts.proof_system_version)
+    links = held.details.get("links_gas", 0)
+    return held.costs["verify_gas"], links if isinstance(links, int) else 0
+
+
+def _said_of_gas(gas: tuple[int, int]) -> str:
+    proof, links = gas
+    if not proof:
+        return "none checks its proofs (compile with --profile evm)"
+    more = f", and {links:,} for links once an epoch" if links else ""
+    return f"can check its proofs for about {proof:,} gas each{more}"
 
 
 def _security_json(report: SecurityReport) -> dict[str, Any]:
@@ -138,7 +160,10 @@ def _show_privacy(shown: dict[str, Any]) -> None:
 
 
 def _bundle_json(
-    bundle: VerifierBundle, mode: str | None, openings: KeyBudget | None
+    bundle: VerifierBundle,
+    mode: str | None,
+    openings: KeyBudget | None,
+    gas: tuple[int, int] | None,
 ) -> dict[str, Any]:
     parts, described = bundle.parts, description_of(bundle, mode)
     return {
@@ -150,6 +175,8 @@ def _bundle_json(
         "proven": described.proven if described else None,
         "not_proven": described.not_proven if described else None,
         "openings": None if openings is None else figures_json(openings),
+        "verify_gas": gas[0] if gas else None,
+        "links_gas": gas[1] if gas else None,
         "visibility": parts.visibility.value,
         "setup": parts.setup.value,
         "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
@@ -159,7 +186,7 @@ def _bundle_json(
     }
 
 
-def _show(bundle: VerifierBundle, mode: str | None) -> None:
+def _show(bundle: VerifierBundle, mode: str | None, gas: tuple[int, int] | None) -> None:
     parts, described = bundle.parts, description_of(bundle, mode)
     rows = {
         "model": bundle.commitment.hex,
@@ -172,6 +199,7 @@ def _show(bundle: VerifierBundle, mode: str | None) -> None:
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.outputs),
         **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in bundle.outputs if s.labels},
+        **({"contract": _said_of_gas(gas)} if gas else {}),
         "verifying key": f"{len(bundle.verifying_key):,} bytes",
     }
     for name, value in rows.items():
