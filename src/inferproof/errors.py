@@ -407,6 +407,10 @@ class Reason(Enum):
     )
     OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
+    PROFILE_NO_CONTRACT = (
+        "no contract can check proofs of this model, which the profile evm is for: {why}; leave "
+        "--profile away"
+    )
     MODEL_NOT_PROVABLE = (
         "proof system {system} cannot prove this model: {why}; change the model, or try proof "
         "system ezkl"

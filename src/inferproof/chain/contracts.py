@@ -41,8 +41,8 @@ class ContractArtifact:
     abi: list[dict[str, Any]] = field(repr=False)
     bytecode: bytes = field(repr=False)
     deployed: bytes = field(repr=False)
-    immutables: tuple[tuple[int, int], ...] = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
+    immutables: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     @cached_property
     def bytecode_hex(self) -> str:

@@ -129,7 +129,17 @@ class PrivateCheck:
         for program in dict.fromkeys([call.program, *(link.program for link in call.links)]):
             await _require(rpc, contract, Digest(program))
         # 3
-        links, chain = [], b""
+        data = await self.data(rpc, contract)
+        try:
+            await rpc.call(contract, data, what=CHECK, gas=MOST_GAS)
+            return await rpc.estimate_gas(contract, data, what=CHECK)
+        except CallReverted as error:
+            raise ProofRejected(Reason.PROOF_REFUSED_ON_CHAIN, verifier=contract) from error
+
+    async def data(self, rpc: Rpc, contract: Address) -> bytes:
+        """The data of the call, also as a transaction: then the contract keeps the links.
+        Raises: as `Rpc.call`."""
+        call, links, chain = self.call, [], b""
         for link in call.links:
             chain = next_chain(chain, link.program)
             asked = calldata(LINKED, Digest(chain), Digest(link.commitment))
@@ -137,11 +147,6 @@ class PrivateCheck:
             # What is kept is not looked at again, so that its bytes need not be sent.
             rest = (b"", b"") if kept else (link.given, link.opening)
             links.append((link.program, link.commitment, *rest))
-        data = keccak256(CHECK.encode())[:4] + encode_arguments(
+        return keccak256(CHECK.encode())[:4] + encode_arguments(
             _CHECK_TYPES, (call.program, chain, links, call.given, call.proof)
         )
-        try:
-            await rpc.call(contract, data, what=CHECK, gas=MOST_GAS)
-            return await rpc.estimate_gas(contract, data, what=CHECK)
-        except CallReverted as error:
-            raise ProofRejected(Reason.PROOF_REFUSED_ON_CHAIN, verifier=contract) from error

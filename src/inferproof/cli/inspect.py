@@ -17,6 +17,7 @@ from inferproof.cli.verify import SHOWN_RANGES, labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.artifact import open_artifact
 from inferproof.proving.base import PrivacyReporter
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.private_key import has_key
@@ -55,16 +56,17 @@ def inspect(
         shown = privacy_of(bundle) if privacy else None
         plainly = not (report or shown)
         openings = _openings(compiled) if plainly else None
+        gas = _gas(compiled) if plainly else None
     if as_json:
         itemised = {**(_security_json(report) if report else {}), **(shown or {})}
-        print_json(itemised or _bundle_json(bundle, openings))
+        print_json(itemised or _bundle_json(bundle, openings, gas))
         return
     if report:
         _show_security(bundle, report)
     if shown:
         _show_privacy(shown)
     if plainly:
-        _show(bundle)
+        _show(bundle, gas)
         if openings is not None:
             show_budget(openings)
 
@@ -91,6 +93,26 @@ def _openings(compiled: Path) -> KeyBudget | None:
     if not has_key(compiled):
         return None
     return asyncio.run(key_budgets.show(LocalOpeningBudgets(), compiled))
+
+
+def _gas(compiled: Path) -> tuple[int, int] | None:
+    """What a contract takes to check a proof of the model, and links once an epoch, as compiling
+    counted it; None of a bundle alone."""
+    if not compiled.is_dir():
+        return None
+    bundle = read_bundle(compiled)
+    parts = bundle.parts
+    held = open_artifact(compiled, parts.proof_system, parts.proof_system_version)
+    links = held.details.get("links_gas", 0)
+    return held.costs["verify_gas"], links if isinstance(links, int) else 0
+
+
+def _said_of_gas(gas: tuple[int, int]) -> str:
+    proof, links = gas
+    if not proof:
+        return "none checks its proofs (compile with --profile evm)"
+    more = f", and {links:,} for links once an epoch" if links else ""
+    return f"can check its proofs for about {proof:,} gas each{more}"
 
 
 def _security_json(report: SecurityReport) -> dict[str, Any]:
@@ -133,7 +155,11 @@ def _show_privacy(shown: dict[str, Any]) -> None:
     print_table(table)
 
 
-def _bundle_json(bundle: VerifierBundle, openings: KeyBudget | None) -> dict[str, Any]:
+def _bundle_json(
+    bundle: VerifierBundle,
+    openings: KeyBudget | None,
+    gas: tuple[int, int] | None,
+) -> dict[str, Any]:
     parts, described = bundle.parts, description_of(bundle)
     return {
         "model_commitment": bundle.commitment.hex,
@@ -143,6 +169,8 @@ def _bundle_json(bundle: VerifierBundle, openings: KeyBudget | None) -> dict[str
         "proven": described.proven if described else None,
         "not_proven": described.not_proven if described else None,
         "openings": None if openings is None else figures_json(openings),
+        "verify_gas": gas[0] if gas else None,
+        "links_gas": gas[1] if gas else None,
         "visibility": parts.visibility.value,
         "setup": parts.setup.value,
         "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
@@ -152,7 +180,7 @@ def _bundle_json(bundle: VerifierBundle, openings: KeyBudget | None) -> dict[str
     }
 
 
-def _show(bundle: VerifierBundle) -> None:
+def _show(bundle: VerifierBundle, gas: tuple[int, int] | None) -> None:
     parts, described = bundle.parts, description_of(bundle)
     rows = {
         "model": bundle.commitment.hex,
@@ -164,6 +192,7 @@ def _show(bundle: VerifierBundle) -> None:
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.outputs),
         **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in bundle.outputs if s.labels},
+        **({"contract": _said_of_gas(gas)} if gas else {}),
         "verifying key": f"{len(bundle.verifying_key):,} bytes",
     }
     for name, value in rows.items():

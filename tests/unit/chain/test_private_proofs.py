@@ -21,12 +21,18 @@ from inferproof.chain.private_proofs import (
     store_programs,
 )
 from inferproof.chain.rpc import Rpc
+from inferproof.chain.transactions import transact
 from inferproof.cli.main import app
 from inferproof.errors import Misconfigured, NotFound, ProofRejected, Reason
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.verifier_bundle import encode_bundle
-from inferproof.proving.sumcheck.contract import contract_call, contract_programs
+from inferproof.proving.sumcheck import contract
+from inferproof.proving.sumcheck.contract import (
+    contract_call,
+    contract_gas,
+    contract_programs,
+)
 from inferproof.proving.sumcheck.library import library
 from inferproof.second_verifier.program.calls import Call, call_of, programs_of
 from inferproof.testing.devnet import DevnetInfo
@@ -62,7 +68,40 @@ async def test_real_proofs_behind_one_link_and_two_are_accepted(rpc: Rpc, held: 
         own = call(name)
         assert len(own.links) == links
         gas = await PrivateCheck(own).ask(rpc, held)
-        assert 5_000_000 < gas < 15_000_000
+        told = contract_gas(vector(name).key, vector(name).proof)
+        assert gas == pytest.approx(told.proof + told.links, rel=0.15)
+
+
+async def test_links_that_are_kept_need_not_be_brought(rpc: Rpc, devnet: DevnetInfo) -> None:
+    own, contract = vector("linear"), (await deploy_contracts(rpc, devnet.accounts.owner)).proofs
+    buyer = devnet.accounts.buyer
+    await store_programs(rpc, contract, programs_of(own.key).every, buyer)
+    check = PrivateCheck(call("linear"))
+    whole = await check.data(rpc, contract)
+    await transact(rpc, buyer, to=contract, data=whole, what="a check")
+    short = await check.data(rpc, contract)
+    assert len(whole) - len(short) > len(check.call.links[0].opening)
+    gas = await check.ask(rpc, contract)
+    assert gas == pytest.approx(contract_gas(own.key, own.proof).proof, rel=0.15)
+    lying = replace(check.call, proof=check.call.proof[:-1] + b"\x7e")
+    with pytest.raises(ProofRejected) as caught:
+        await PrivateCheck(lying).ask(rpc, contract)
+    assert caught.value.reason is Reason.PROOF_REFUSED_ON_CHAIN
+
+
+def test_a_proof_that_no_transaction_holds_is_none_for_a_contract(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(contract, "MOST_GAS", 5_000_000)
+    own = vector("linear")
+    with rejects(
+        Reason.NO_PROGRAM,
+        "no contract can check such proofs: one takes about 5,473,292 gas, and a transaction may "
+        "take 5,000,000; leave the verifier contract away, or compile with --profile evm where "
+        "that is what lacks",
+        kind=NotFound,
+    ):
+        contract_gas(own.key, own.proof)
 
 
 async def test_a_changed_proof_statement_output_or_link_is_rejected(

@@ -10,40 +10,72 @@ import numpy as np
 import pytest
 
 from inferproof.app.compiling import compile_card
+from inferproof.chain.rpc import Rpc
 from inferproof.cli import demo, devnet, model
 from inferproof.client import Answer
-from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
+from inferproof.errors import (
+    InputRejected,
+    MissingPart,
+    ModelRejected,
+    ProofRejected,
+    Reason,
+    Unavailable,
+)
 from inferproof.models.card import load_card
 from inferproof.proving.registry import get_system
 from inferproof.testing import market
+from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.market import _held, find_zoo
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, sample_receipt_file
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 
 
 def bought(**changes: object) -> demo.Bought:
     file = replace(sample_receipt_file(), **changes)  # type: ignore[arg-type]
     answer = Answer(Digest(bytes(32)), ANSWER, "up", True, file)
-    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "sample", "all", "1", None)
+    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "sample", "all", 1)
 
 
-def test_a_demonstration_without_a_proof_is_broken() -> None:
+def test_a_demonstration_without_a_proof_is_broken(devnet: DevnetInfo) -> None:
     with rejects(
         Reason.DEMO_BROKEN,
         "the demonstration went wrong: the receipt carries no proof",
         kind=Unavailable,
     ):
-        demo._tamper(bought(proof=None))
+        demo._tamper(devnet, bought(proof=None))
+
+
+class Asked:
+    """A contract that accepts whatever it is asked, or refuses it."""
+
+    def __init__(self, *, accepts: bool) -> None:
+        self._accepts = accepts
+
+    async def ask(self, _rpc: Rpc, contract: Address) -> int:
+        if not self._accepts:
+            raise ProofRejected(Reason.PROOF_REFUSED_ON_CHAIN, verifier=contract)
+        return 1
+
+
+def test_a_forgery_that_the_contract_accepts_breaks_the_demonstration(
+    devnet: DevnetInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "contract_check", lambda *_: Asked(accepts=True))
+    with rejects(
+        Reason.DEMO_BROKEN, "the demonstration went wrong: the contract accepted a forged answer"
+    ):
+        demo._tamper(devnet, bought())
 
 
 def test_a_forgery_that_is_accepted_breaks_the_demonstration(
-    monkeypatch: pytest.MonkeyPatch,
+    devnet: DevnetInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(demo, "contract_check", lambda *_: Asked(accepts=False))
     monkeypatch.setattr(demo, "verify_proof", lambda *_: None)
     monkeypatch.setattr(demo, "installed_tools", lambda: type("T", (), {"checker": print})())
     with rejects(Reason.DEMO_BROKEN, "the demonstration went wrong: a forged answer was accepted"):
-        demo._tamper(bought())
+        demo._tamper(devnet, bought())
 
 
 @pytest.mark.parametrize(

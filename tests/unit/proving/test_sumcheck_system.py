@@ -21,7 +21,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.proving.artifact import HEADER
-from inferproof.proving.base import SrsSource
+from inferproof.proving.base import CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
 from inferproof.proving.openings import PassingOpenings
@@ -217,6 +217,25 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     other = prove(sumcheck_system, ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) > len(other.file)
     assert proved.outputs == other.outputs
+
+
+def test_a_model_for_contracts_whose_proofs_none_can_check_is_refused(sumcheck_system, tmp_path):
+    """What follows from inputs alone a contract does not compute."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("MatMul", ["a", "w"], ["y"]),
+    ]
+    shapes = [("x", TensorProto.FLOAT, [1, 4])], [("y", TensorProto.FLOAT, [1, 3])]
+    path = save(tmp_path / "m.onnx", nodes, *shapes, [("w", np.eye(4, 3, dtype=np.float32))])
+    samples = np.random.default_rng(1).normal(size=(64, 1, 4)).astype(np.float32)
+    request = CompileRequest(path, {"x": samples}, tmp_path / "out", profile="evm")
+    message = (
+        "no contract can check proofs of this model, which the profile evm is for: a contract does "
+        "not execute what follows from inputs; leave --profile away"
+    )
+    with rejects(Reason.PROFILE_NO_CONTRACT, message, kind=ModelRejected):
+        sumcheck_system.compile(request)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(

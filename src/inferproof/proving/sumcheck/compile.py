@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, Reason
+from inferproof.errors import ModelRejected, NotFound, Reason
 from inferproof.models.load import from_head
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import preprocessing_digest
@@ -26,6 +26,7 @@ from inferproof.proving.base import Progress
 from inferproof.proving.bounds import bounded
 from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
+from inferproof.proving.sumcheck.contract import ContractGas, contract_gas
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.keys import MadeKey, make_key
 from inferproof.proving.sumcheck.library import library
@@ -41,6 +42,7 @@ from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.notes import falls_short, notes, private_notes, where
 from inferproof.proving.sumcheck.private_key import write_key
+from inferproof.proving.sumcheck.profiles import EVM
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.sumcheck.refusals import refusal
 from inferproof.proving.worker import peak_bytes
@@ -61,8 +63,8 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     count is not begun here.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
-    CIRCUIT_REFUSED, MODEL_NOT_PROVABLE; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
-    MissingPart MISSING_NATIVE.
+    CIRCUIT_REFUSED, MODEL_NOT_PROVABLE, PROFILE_NO_CONTRACT; ArtifactRejected GRAPH_ reasons,
+    KEY_TOO_COSTLY; MissingPart MISSING_NATIVE.
     """
     with bounded(args):
         return _compile(args, report)
@@ -93,6 +95,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     report("measuring a proof", 0.8)
     with closing(loaded):
         trials = _trial_proofs(loaded, calibration, report)
+    contract = _contract(args["profile"], loaded.bundle.verifying_key, trials[0].proof)
     size = len(lowering.weights) + len(loaded.bundle.verifying_key) + len(loaded.bundle.ranges)
     write_header(
         folder,
@@ -103,10 +106,9 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             "peak_bytes": peak_bytes(),
             "key_bytes": size,
             "proof_bytes": trials[0].proof_bytes,
-            # No contract verifies proofs of this system yet.
-            "verify_gas": 0,
+            "verify_gas": contract.proof,
         },
-        details=_details(args, lowering),
+        details={**_details(args, lowering), "links_gas": contract.links},
     )
     write_key(folder, key.kept)  # after the header, which does not pin it
     report("done", 1.0)
@@ -125,6 +127,19 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "layers": [asdict(layer) for layer in layers],
         "trials": [],
     }
+
+
+def _contract(profile: str, verifying_key: bytes, proof: bytes) -> ContractGas:
+    """What a contract takes to check proofs; nothing for a profile that is not for contracts.
+
+    Raises: ModelRejected PROFILE_NO_CONTRACT where none can check those of one that is.
+    """
+    if profile != EVM:
+        return ContractGas(0, 0)
+    try:
+        return contract_gas(verifying_key, proof)
+    except NotFound as none:
+        raise ModelRejected(Reason.PROFILE_NO_CONTRACT, why=none.facts["why"]) from none
 
 
 def _costs(args: dict[str, Any]) -> Costs | None:

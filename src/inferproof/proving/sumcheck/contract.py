@@ -4,6 +4,8 @@ Both are made by the second verifier, which decides nothing here: what it makes 
 contract, which runs the programs alone.
 """
 
+from dataclasses import dataclass
+
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.proof_mode import refuse_ended
@@ -13,6 +15,34 @@ from inferproof.proving.sumcheck.check import read_facts
 from inferproof.proving.sumcheck.quantisation import quantise_inputs
 from inferproof.second_verifier.program.calls import Call, Programs, call_of, programs_of
 from inferproof.second_verifier.reader import Rejected
+
+_PROOF_BYTE, _PROGRAM_BYTE, _LINK_BYTE = 98, 123, 84
+"""Gas of a byte, that of call data included, as measured: within a tenth for whole proofs."""
+MOST_GAS = 30_000_000
+"""What one transaction may take on most chains, and so a proof or a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractGas:
+    """What a contract takes to check a proof, about: `proof` where links are kept, and `links` for
+    those of an epoch, once."""
+
+    proof: int
+    links: int
+
+
+def contract_gas(verifying_key: bytes, proof: bytes) -> ContractGas:
+    """What a proof of such lengths takes. Raises: NotFound NO_PROGRAM, also where it is more than a
+    transaction may take."""
+    program = contract_programs(verifying_key).proof
+    call = call_of(verifying_key, (), (), b"", proof)  # lengths alone
+    of_proof = _PROOF_BYTE * len(call.proof) + _PROGRAM_BYTE * len(program)
+    of_links = [_LINK_BYTE * len(link.opening) for link in call.links]
+    most = max(of_proof, *of_links)
+    if most > MOST_GAS:
+        why = f"one takes about {most:,} gas, and a transaction may take {MOST_GAS:,}"
+        raise NotFound(Reason.NO_PROGRAM, why=why)
+    return ContractGas(of_proof, sum(of_links))
 
 
 def contract_programs(verifying_key: bytes) -> Programs:

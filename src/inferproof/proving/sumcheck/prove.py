@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from inferproof.errors import InferproofError, InputRejected, Reason, Unavailable
 from inferproof.protocol.commitments import input_commitment, private_input_commitment
-from inferproof.protocol.proof_file import DisclosedInput, encode_proof_file
+from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.proving.base import (
     PROVE_LIMIT_S,
@@ -143,6 +143,8 @@ class Trial:
     prove_s: float
     verify_s: float
     proof_bytes: int
+    proof: bytes
+    """What the native prover made, without the file around it."""
 
 
 def trial(loaded: Loaded, inputs: Tensors) -> Trial:
@@ -155,7 +157,8 @@ def trial(loaded: Loaded, inputs: Tensors) -> Trial:
     prove_s = time.perf_counter() - began
     began = time.perf_counter()
     verify_proof(file, loaded.bundle, CHECKER)
-    return Trial(prove_s, time.perf_counter() - began, len(file))
+    verify_s = time.perf_counter() - began
+    return Trial(prove_s, verify_s, len(file), decode_proof_file(file).proof)
 
 
 def fixed_outputs(settings: Settings, outputs: list[Int32s]) -> tuple[FixedTensor, ...]:

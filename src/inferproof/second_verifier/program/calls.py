@@ -25,6 +25,8 @@ _STEPS: list[Step] = [
     (True, links.LINKS, links.PROOFS),
 ]
 """All that a proof's chain may have."""
+_PROFILE = slice(13, 14)
+"""Where a key says it: keys of others are not read."""
 _KEPT = 8
 _HEAD = 1 + 32 + 32 + 20
 """Bytes of a link before its opening: kind, root, root of the fresh vector, w."""
@@ -76,9 +78,9 @@ def programs_of(key: bytes) -> Programs:
 
     Raises: Rejected KEY_…, of which KEY_UNSUPPORTED where a contract cannot check its proofs.
     """
-    own = _key(key)
-    if PROFILES[own.profile] != "evm":
+    if PROFILES.get(int.from_bytes(key[_PROFILE], "little")) != "evm":
         raise Rejected("KEY_UNSUPPORTED", "its profile is another than evm")
+    own = _key(key)
     with _tracing:
         of_links = {
             (linked, parent, child): assemble(link(own, parent, child, linked=linked))
