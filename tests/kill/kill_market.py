@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ from inferproof.app.openings import local_system
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
+from inferproof.client.ledger import PRIVATE_INPUT
 from inferproof.inference.request import request_tensors
 from inferproof.payments.parts import payment_parts
 from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
@@ -158,9 +159,12 @@ class KillMarket:
         ends: str = "done",
         model: str = "tiny",
         valid_s: int = 1000,
+        private_input: bool = False,
     ) -> Bought:
         """A signed payment for a fresh request, not sent yet."""
-        body, challenge = self._asked(mood, model)
+        request_salt = os.urandom(32) if private_input else None
+        asked = {} if request_salt is None else {PRIVATE_INPUT: "0x" + request_salt.hex()}
+        body, challenge = self._asked(mood, model, asked)
         buyer, salt = self.devnet.accounts.buyer, os.urandom(32)
         asset = challenge.quote.price.asset
         unsigned = Authorization(
@@ -174,12 +178,13 @@ class KillMarket:
             signature=b"",
         )
         payment = replace(unsigned, signature=buyer.sign(authorization_digest(unsigned)))
-        request = request_digest("POST", f"/v1/models/{model}/infer", body)
+        request = request_digest("POST", f"/v1/models/{model}/infer", body, request_salt)
         nonce_salt = Digest(salt)
         job = job_id(
             asset.network, asset.address, payment.payer, payment.nonce, request, nonce_salt
         )
-        headers = {"PAYMENT-SIGNATURE": encode_header(payment_payload(challenge, payment, salt))}
+        signed = encode_header(payment_payload(challenge, payment, salt))
+        headers = {"PAYMENT-SIGNATURE": signed, **asked}
         wanted = frozenset(ends.split("/"))
         return self._noted(
             Bought(model, body, headers, job, wanted, payment.nonce, payment, payment.valid_before)
@@ -207,7 +212,9 @@ class KillMarket:
         done = frozenset(["done"])
         return self._noted(Bought("tiny", body, headers, claim_job_id(claim), done, None))
 
-    def _asked(self, mood: float, model: str) -> tuple[bytes, Challenge]:
+    def _asked(
+        self, mood: float, model: str, headers: Mapping[str, str] | None = None
+    ) -> tuple[bytes, Challenge]:
         """A fresh request and what the gateway asks for it."""
         self._number += 1
         body = b'{"input": [[%f, %f, 3.0]]}' % (mood, self._number / 100)
@@ -216,7 +223,7 @@ class KillMarket:
         def offered() -> bool:
             url = f"{self.deployment.url}/v1/models/{model}/infer"
             try:
-                answer = self._http.post(url, content=body, headers=JSON)
+                answer = self._http.post(url, content=body, headers={**JSON, **(headers or {})})
             except httpx.TransportError:
                 return False
             offers.append(answer.headers.get("PAYMENT-REQUIRED", answer.text))

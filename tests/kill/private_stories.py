@@ -15,7 +15,7 @@ from stories import Case, sent
 
 from inferproof.cli.compiled import read_bundle
 from inferproof.protocol.opening_budget import Budget
-from inferproof.protocol.proof_file import decode_proof_file
+from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
@@ -50,6 +50,16 @@ def ended(market: KillMarket, at: Boundary | None) -> Bought:
     return bought
 
 
+def about_private_input(market: KillMarket, at: Boundary | None) -> Bought:
+    """The same about a private input, whose attempts are counted too: from before its payment is
+    reserved until it is over."""
+    restart(market)
+    bought = sent(market, market.buy(model=PRIVATE, private_input=True), at)
+    market.reach(at)
+    return bought
+
+
+INPUT = Case(about_private_input, "a job with a private input passes it")
 _BEGUN = Case(begun, "a process that has just begun passes it")
 _ENDED = Case(ended, "a process that has epochs is asked to end")
 
@@ -73,6 +83,15 @@ FURTHER = tuple(
 )
 """What a process passes more than once before its first proof: the key, an epoch for links and
 one for proofs are opened, and the two epochs are counted, and forgotten in the end."""
+
+
+OF_INPUTS = tuple(
+    Boundary("openings", method, side, count)
+    for method, count in (("register", 1), ("take", 1), ("take", 2), ("forget", 1))
+    for side in ("before", "after")
+)
+"""What a job with a private input passes by itself: its attempts are counted, one is taken, the key
+is opened after that, and the attempts are forgotten in the end."""
 
 
 def case(at: Boundary) -> Case:
@@ -180,26 +199,33 @@ class Witness:
         lost = set(self._proofs.values()) - set(made.values())
         if lost:
             raise AssertionError(f"{len(lost)} proofs were sent that nobody made")
-        found = self._examined(made)
+        files = {name: decode_proof_file(file) for name, file in made.items()}
+        found, private = self._examined(files), sum(map(is_private, files.values()))
         trace = self._market.deployment.trace()
         slots = check_slots(trace, self.key, self._budget)
-        check_openings(found, slots, self.key)
+        check_openings(found, slots)
         return (
-            f"{len(made)} proofs of {len(self._proofs)} jobs, {sum(found.openings.values())} "
-            f"openings of {len(found.commitments)} commitments, {sum(slots.values())} slots, "
-            f"{self._taken[0]} to {self._taken[-1]} of the key: none shared"
+            f"{len(made)} proofs ({private} about private inputs) of {len(self._proofs)} jobs, "
+            f"{sum(found.openings.values())} openings of {len(found.commitments)} commitments, "
+            f"{sum(slots.values())} slots, {self._taken[0]} to {self._taken[-1]} of the key: "
+            "none shared"
         )
 
-    def _examined(self, made: dict[str, bytes]) -> Examined:
+    def _examined(self, files: dict[str, ProofFile]) -> Examined:
         key = read_bundle(self.folder).verifying_key
-        proofs = [(name, decode_proof_file(file).proof) for name, file in made.items()]
-        found = examine(key, proofs)
+        proofs = [(name, file.proof) for name, file in files.items()]
+        found = examine(key, proofs, {name for name, file in files.items() if is_private(file)})
         if found.shared:
             raise AssertionError(f"two openings share randomness: {'; '.join(found.shared[:3])}")
         return found
 
     def _budget(self, key: Digest) -> Budget:
         return asyncio.run(_budget(self._market.settings, key))
+
+
+def is_private(file: ProofFile) -> bool:
+    """Whether a proof is about a private input."""
+    return file.input_root is not None
 
 
 def control(market: KillMarket, witness: Witness) -> None:
@@ -256,7 +282,7 @@ def check_slots(
     return Counter(each.raw for each, _ in given)
 
 
-def check_openings(found: Examined, slots: Counter[bytes], key: Digest) -> None:
+def check_openings(found: Examined, slots: Counter[bytes]) -> None:
     """Raises: AssertionError where a commitment was opened more often than it had slots."""
     for commitment, times in found.openings.items():
         if times > slots[commitment]:
@@ -275,12 +301,16 @@ async def _budget(settings: Settings, key: Digest) -> Budget:
 
 def many(market: KillMarket, moods: list[float]) -> None:
     """More jobs than an epoch serves, some of them slow, without any death."""
-    jobs = [market.buy(mood, model=PRIVATE) for mood in moods]
+    jobs = [
+        market.buy(mood, model=PRIVATE, private_input=number % 4 == 1)
+        for number, mood in enumerate(moods)
+    ]
     for job in jobs:
         market.send(job)
     for job in jobs:
         market.bring_to_end(job)
 
 
-MANY = [SLOW] + [1.0] * 24
-"""More than the 20 proofs that an epoch of the model serves."""
+MANY = [SLOW] + [1.0] * 31
+"""More than the 20 proofs that an epoch of the model serves, and every fourth about a private
+input."""

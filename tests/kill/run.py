@@ -8,9 +8,10 @@
     random times      many jobs at once, and now and then a process dies
     a real proof      ezkl, killed while it proves and after its proof was kept
     a private model   SQLite, one process; PostgreSQL, two workers, of which one has a copy of the
-                      compiled model: every boundary of a private proof and of what counts its
-                      openings, each phase of the proof, while an epoch is made, and at random
-                      times; then no two proofs share randomness, and no slot was given twice
+                      compiled model: every boundary of a private proof and of what counts
+                      openings of keys and private inputs, each phase of the proof, while an epoch
+                      is made, and at random times; then no two proofs share randomness, and no slot
+                      was given twice
     an ended mode     SQLite and PostgreSQL, one process: paid jobs wait about active models of each
                       mode that has ended; each step of suspending these and refunding those
 
@@ -39,7 +40,9 @@ from ended_stories import SUSPENDING, ended_boundaries
 from kill_market import END_S, PRIVATE, Bought, KillMarket, open_market
 from postgres_server import HOW, Databases, PostgresServer, available
 from private_stories import (
+    INPUT,
     MANY,
+    OF_INPUTS,
     OPENING,
     Witness,
     case,
@@ -180,6 +183,8 @@ def private_proofs(
     every_boundary(market, wanted, report, case)
     found = [at for at in phases(market) if not options.only or options.only in str(at)]
     every_boundary(market, found, report, case)
+    of_inputs = [at for at in OF_INPUTS if not options.only or options.only in str(at)]
+    every_boundary(market, of_inputs, report, lambda _: INPUT)
     witness.look()
     if not options.only:
         while_made(market)

@@ -6,13 +6,13 @@ their paths, which two openings of one commitment may have in common by chance.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from inferproof.second_verifier.field import DEGREE
 from inferproof.second_verifier.hiding.fields import walk
 from inferproof.second_verifier.private.links import Commitment, digest_of
-from inferproof.second_verifier.private.verifier import PrivateKey, Proof
+from inferproof.second_verifier.private.verifier import PrivateInputKey, PrivateKey, Proof
 from inferproof.second_verifier.reader import Reader
 
 ELEMENT = 4 * DEGREE
@@ -58,14 +58,17 @@ class Examined:
     shared: tuple[str, ...]
 
 
-def examine(verifying_key: bytes, proofs: Iterable[tuple[str, bytes]]) -> Examined:
-    """What is to be seen in proofs under one key, each given with a name. A link that several
-    proofs come with is one opening. Raises: Rejected."""
+def examine(
+    verifying_key: bytes, proofs: Iterable[tuple[str, bytes]], private: Collection[str] = ()
+) -> Examined:
+    """What is to be seen in proofs under one key, each given with a name; `private` names those
+    about private inputs. A link that several proofs come with is one opening. Raises: Rejected."""
     key = PrivateKey(verifying_key)
+    key_of_private = PrivateInputKey(verifying_key) if private else key
     links: dict[tuple[bytes, tuple[tuple[str, bytes], ...]], Opened] = {}
     opened: list[Opened] = []
     for name, data in proofs:
-        *before, own = _opened(key, name, data)
+        *before, own = _opened(key_of_private if name in private else key, name, data)
         opened.append(own)
         for link in before:
             links.setdefault((link.commitment, link.pieces), link)

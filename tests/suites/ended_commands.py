@@ -4,7 +4,7 @@ is full from then on.
     with EndedCommands(folders) as commands:
         commands.run("kill", 7, "prove", …)
 
-A write is what makes, locks, renames, removes or makes durable anything in the folders. Each
+A write is what opens to write, renames, removes or makes durable anything in the folders. Each
 command is a fork of a process that has imported everything and has one thread.
 """
 
@@ -89,10 +89,8 @@ class _Writes:
             path, _, flags = args
             if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and self._is_ours(path):
                 self._passed(f"open {path}")
-        elif event in ("os.rename", "os.remove", "os.mkdir") and self._is_ours(args[0]):
+        elif event in ("os.rename", "os.remove") and self._is_ours(args[0]):
             self._passed(f"{event} {args[0]}")
-        elif event == "fcntl.flock":
-            self._passed(event)
 
     def fsync(self, descriptor: int) -> None:
         self._passed("fsync")

@@ -127,7 +127,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
 
-MAKES = {("system", "execute"): "execution"}
+MAKES = {("system", "execute"): "execution", ("system", "execute_private"): "execution"}
 """What a method gives that is a watched part itself."""
 
 BEFORE, AFTER = "before", "after"

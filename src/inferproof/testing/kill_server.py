@@ -150,6 +150,13 @@ class MoodySumcheck:
         execution = self._system.execute(model, inputs, salt, **how)
         return KeptExecution(execution, self._made, self._passed)
 
+    def execute_private(
+        self, model: Path, inputs: Tensors, secret: bytes, **how: Any
+    ) -> "KeptExecution":
+        self._moods.show(inputs, secret)
+        execution = self._system.execute_private(model, inputs, secret, **how)
+        return KeptExecution(execution, self._made, self._passed)
+
 
 class KeptExecution:
     """An execution of the native proof system. It passes each phase of its proof, and keeps the
