@@ -99,6 +99,6 @@ fn operands_of_all_contractions_are_counted_together() {
         outputs: vec![1],
         ..Parts::default()
     };
-    assert_eq!(code(dense(16)), None);
+    assert_eq!(code(dense(8)), None);
     assert_eq!(code(dense(17)), Some(KeyError::Work.code()));
 }

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import native  # noqa: E402
 from bench.measure import BenchFailed, Ran, Spread  # noqa: E402
-from bench.native import ALL, SMALL, Row, measure_native  # noqa: E402
+from bench.native import ALL, Row, measure_native  # noqa: E402
 from bench.native_models import (  # noqa: E402
     FRESH,
     SAMPLES,
@@ -32,7 +32,7 @@ from bench.native_report import PEERS, render_native, verdict  # noqa: E402
 from bench.plots import draw_native  # noqa: E402
 
 Make = Callable[[Path], NativeModel]
-FIGURES = {"parameters": 15, **dict.fromkeys(SMALL, 1)}
+FIGURES = {"parameters": 15}
 
 
 def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
 def test_limits_grow_with_the_weights() -> None:
     class Model:
         weight_bytes = 0
+        nodes = 3
 
     small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
     Model.weight_bytes = 10 * 2**20 + 1
@@ -88,6 +89,18 @@ def test_limits_grow_with_the_weights() -> None:
         11,
         96 * Model.weight_bytes,
     )
+
+
+def test_limits_grow_with_the_nodes() -> None:
+    class Model:
+        weight_bytes = 10
+        nodes = 0
+
+    small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
+    Model.nodes = 20_000
+    large = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
+    more = (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes)
+    assert more == (100, 20_000 * 2**17)
 
 
 def test_bounds_hold_for_a_block_and_no_longer() -> None:

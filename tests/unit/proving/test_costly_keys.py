@@ -64,9 +64,9 @@ def claims_on_an_input(count, size=2**20):
 @pytest.mark.parametrize(
     ("fine", "costly"),
     [
-        (views(7), views(8)),
-        (uses(4000), uses(4200)),
-        (claims_on_an_input(12), claims_on_an_input(13)),
+        (views(31), views(32)),
+        (uses(8100), uses(8200)),
+        (claims_on_an_input(60), claims_on_an_input(61)),
     ],
     ids=["addresses", "claims on one tensor", "claims on an input"],
 )
@@ -83,7 +83,7 @@ def test_costly_keys_are_refused_before_they_cost(fine, costly):
 
 def test_a_strangers_costly_bundle_is_refused(sumcheck_system, sumcheck_compiled):
     bundle = sumcheck_system.verifier(sumcheck_compiled)
-    key = hostile.key_of(views(8))
+    key = hostile.key_of(views(32))
     parts = replace(bundle.parts, verifying_key=verifying_key_digest(key))
     message = (
         "the circuit's settings are not those of a sound circuit: the graph takes its verifier too "

@@ -18,13 +18,19 @@ MEMORY = 3 * 2**29
 MEMORY_PER_BYTE = 96
 """Bytes, and more for each byte of constants, whose commitment and proof of ranges are of several
 field elements for each weight."""
+SECONDS_PER_NODE = 0.005
+MEMORY_PER_NODE = 2**17
+"""The same of a node, which has columns of its own and perhaps a parameter with a proof of its
+range."""
 
 
 def compile_limits(model: LoadedModel) -> Limits:
     """What compiling this model may take."""
     return Limits(
-        SECONDS + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20),
-        MEMORY + MEMORY_PER_BYTE * model.weight_bytes,
+        SECONDS
+        + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20)
+        + math.ceil(SECONDS_PER_NODE * model.nodes),
+        MEMORY + MEMORY_PER_BYTE * model.weight_bytes + MEMORY_PER_NODE * model.nodes,
     )
 
 
