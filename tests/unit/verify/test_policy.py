@@ -134,7 +134,7 @@ REPORT = SecurityReport(100.3, "default", (("all", 100.3),))
     "policy",
     [
         OPEN,
-        replace(OPEN, minimum_minimum_profile="default", minimum_bits=100.0),
+        replace(OPEN, minimum_profile="default", minimum_bits=100.0),
     ],
 )
 def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
