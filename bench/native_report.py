@@ -139,7 +139,8 @@ def _phases(rows: list[dict[str, Any]]) -> str:
             "verifying are processor time of the one thread, which other work on the machine "
             "lengthens little; medians of each.",
             table(head, cells, left=1),
-            "`quantise` makes integers of the input, `execute` runs the model, `commit` commits to "
+            "`quantise` makes integers of the input, `execute` runs the model, `epoch` takes an "
+            "opening of the key (and makes an epoch where none is left), `commit` commits to "
             "what it computed, `look up` looks it up in tables, `reduce` brings all layers down to "
             "evaluations, `relate` proves what was sent under pads, and `open` shows what is left "
             "of it against the commitments. `as ordered` is the path of a paid job: the model is "

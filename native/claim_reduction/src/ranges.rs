@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Rows of lookups that one graph has at most, unless one tensor has more.
-pub const MAX_RANGE_ROWS: usize = 1 << 25;
+pub const MAX_RANGE_ROWS: usize = 1 << 24;
 /// Matrices and parameters that one graph is about at most.
 const MAX_RANGE_TENSORS: usize = 1 << 13;
 /// Tables of one graph at most, of as many ranges.
@@ -232,12 +232,12 @@ mod tests {
 
     #[test]
     fn parts_follow_on_each_other_and_have_no_more_rows_than_they_may() {
-        let quarter = own(&[1 << 12, 1 << 11], -128, 127);
-        let wide = own(&[1 << 12, 1 << 11], -(1 << 20), (1 << 20) - 1);
+        let quarter = own(&[1 << 11, 1 << 11], -128, 127);
+        let wide = own(&[1 << 11, 1 << 11], -(1 << 20), (1 << 20) - 1);
         let parts = range_parts(&vec![quarter.clone(); 9]);
         assert_eq!(parts, [0..4, 4..8, 8..9]);
         // A wide one counts twice, and padding with the elements.
-        let padded = own(&[(1 << 11) + 1, 1 << 11], 0, 1);
+        let padded = own(&[(1 << 10) + 1, 1 << 11], 0, 1);
         let one = range_parts(&[wide.clone(), padded, quarter.clone()]);
         assert_eq!(one, iter::once(0..3).collect::<Vec<_>>());
         assert_eq!(
@@ -245,7 +245,7 @@ mod tests {
             [0..2, 2..3]
         );
         // One that is too large is alone.
-        let large = own(&[(1 << 13) + 1, 1 << 12], -128, 127);
+        let large = own(&[(1 << 12) + 1, 1 << 12], -128, 127);
         assert!(large.rows() > MAX_RANGE_ROWS);
         assert_eq!(
             range_parts(&[quarter.clone(), large, quarter]),

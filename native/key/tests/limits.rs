@@ -96,9 +96,9 @@ fn operands_of_all_contractions_are_counted_together() {
                 hi: LIMIT,
             })
             .collect(),
-        outputs: vec![1],
+        outputs: (1..=count).collect(),
         ..Parts::default()
     };
-    assert_eq!(code(dense(8)), None);
-    assert_eq!(code(dense(17)), Some(KeyError::Work.code()));
+    assert_eq!(code(dense(15)), None);
+    assert_eq!(code(dense(16)), Some(KeyError::Work.code()));
 }
