@@ -65,12 +65,12 @@ def view_chains(views: int = 4_000, divisions: int = 4_000) -> g.Graph:
     return _graph(nodes, left)
 
 
-def consumers(count: int = 32_000, shift: int = 0) -> g.Graph:
-    """Rescalings one of another: who reads each was searched for among all nodes. Each takes a
-    lookup, and one more where it shifts."""
+def consumers(count: int = 33_000) -> g.Graph:
+    """Rescalings one of another: who reads each was searched for among all nodes. Each takes
+    two lookups."""
     nodes = [LINEAR]
     for _ in range(count):
-        nodes.append(g.Node(g.Rescale(0, 0, shift), (len(nodes),), (1,), 0, 127))
+        nodes.append(g.Node(g.Rescale(0, 0, 4), (len(nodes),), (1,), 0, 127))
     return _graph(nodes, [len(nodes)], [1])
 
 

@@ -81,6 +81,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
 def test_limits_grow_with_the_weights(mode: str, per_byte: int) -> None:
     class Model:
         weight_bytes = 0
+        nodes = 3
 
     small = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
     Model.weight_bytes = 10 * 2**20 + 1
@@ -89,6 +90,18 @@ def test_limits_grow_with_the_weights(mode: str, per_byte: int) -> None:
         11,
         per_byte * Model.weight_bytes,
     )
+
+
+@pytest.mark.parametrize(("mode", "more"), [(CLEAR, (0, 0)), (PRIVATE, (100, 20_000 * 2**17))])
+def test_limits_of_the_private_mode_grow_with_the_nodes(mode: str, more: tuple[int, int]) -> None:
+    class Model:
+        weight_bytes = 10
+        nodes = 0
+
+    small = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
+    Model.nodes = 20_000
+    large = compile_limits.compile_limits(Model(), mode)  # type: ignore[arg-type]
+    assert (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes) == more
 
 
 def test_bounds_hold_for_a_block_and_no_longer() -> None:

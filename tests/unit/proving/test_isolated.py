@@ -97,11 +97,11 @@ NO_PIN = NOT_SOUND + "the verifying key is malformed"
 TOO_LARGE = NOT_SOUND + "vector 1 is too large; at most 2^28 elements can be committed to"
 COSTLY = ": checking a proof under it would take too much memory or time"
 VALUES = f"the verifying key makes its checker keep 83886082 values, the limit is 67108864{COSTLY}"
-LOOKUPS = NOT_SOUND + "{} lookups in {} tables; 1 to 16384 in 1 to 1024 are possible"
+LOOKUPS = NOT_SOUND + "{} lookups in {} tables; 1 to 65536 in 1 to 1024 are possible"
 ELEMENTS = NOT_WELL_FORMED + " has {} elements; 0 to 134217728 are allowed"
 HOSTILE = [
     (hostile.view_chains, NO_PIN, TOO_MUCH),
-    (hostile.consumers, NO_PIN, LOOKUPS.format(16385, 1)),
+    (hostile.consumers, NO_PIN, LOOKUPS.format(65538, 1)),
     (hostile.one_operand, NO_PIN, TOO_MUCH),
     (hostile.tables, NO_PIN, TOO_MUCH),
     (hostile.maps, ELEMENTS.format(4_000 * 2**16 + 2), ELEMENTS.format(4_000 * 2**16 + 2)),

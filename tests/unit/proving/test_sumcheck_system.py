@@ -210,7 +210,7 @@ def test_a_graph_that_the_private_mode_does_not_cover_is_refused_by_its_node():
 
 def test_a_graph_with_too_many_lookups_is_refused_by_the_node_that_makes_most_of_it():
     """No model of the corpus is: the one with most needs 11,509."""
-    graph = consumers(2**15 + 1, shift=4)
+    graph = consumers(2**15 + 1)
     nodes = tuple(replace(node, step=int(number > 1)) for number, node in enumerate(graph.nodes))
     graph = replace(graph, nodes=nodes)
     steps = [Step("first", "Gemm", (), (), index=0), Step("all", "Scan", (), (), index=1)]

@@ -23,13 +23,21 @@ MEMORY_PER_HIDDEN_BYTE = 96
 """The same in the mode private, whose commitment and proof of ranges are of several field elements
 for each weight."""
 
+SECONDS_PER_HIDDEN_NODE = 0.005
+MEMORY_PER_HIDDEN_NODE = 2**17
+"""What a node may take besides in the mode private, where it has columns of its own and perhaps a
+parameter with a proof of its range."""
+
 
 def compile_limits(model: LoadedModel, mode: str) -> Limits:
     """What compiling this model for a mode may take."""
     per_byte = MEMORY_PER_HIDDEN_BYTE if mode == PRIVATE else MEMORY_PER_BYTE
+    nodes = model.nodes if mode == PRIVATE else 0
     return Limits(
-        SECONDS + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20),
-        MEMORY + per_byte * model.weight_bytes,
+        SECONDS
+        + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20)
+        + math.ceil(SECONDS_PER_HIDDEN_NODE * nodes),
+        MEMORY + per_byte * model.weight_bytes + MEMORY_PER_HIDDEN_NODE * nodes,
     )
 
 
