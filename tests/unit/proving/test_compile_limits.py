@@ -43,6 +43,7 @@ def test_one_that_takes_too_long_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compile_limits, "SECONDS", 1)
+    monkeypatch.setattr(compile_limits, "SECONDS_PER_NODE", 0)
     system = SumcheckSystem(openings=local_openings)
     try:
         with rejects(
@@ -70,6 +71,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
     try:
         with monkeypatch.context() as tight, rejects(Reason.COMPILE_MEMORY_LIMIT, message):
             tight.setattr(compile_limits, "MEMORY", 2**27)
+            tight.setattr(compile_limits, "MEMORY_PER_NODE", 0)
             system.compile(request(*of_long_rows(), tmp_path))
         model, x = of_many_nodes(3)
         assert system.compile(request(model, x, tmp_path)).agreement == 1.0
