@@ -4,11 +4,8 @@
 //! changes of them. A target panics where something does not hold, or lets a panic through.
 
 use graph::Graph;
-use key::{PrivateKey, Public};
+use key::{LEAST_BITS, PrivateKey, Public};
 use std::sync::OnceLock;
-
-/// Bits that every key must promise.
-const LEAST_BITS: f64 = 100.0;
 
 /// A graph that is read has these bytes as its one form.
 pub fn graph(data: &[u8]) {

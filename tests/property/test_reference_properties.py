@@ -10,7 +10,7 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.second_verifier import graph as reference
 from inferproof.second_verifier.executor import execute_some
-from inferproof.second_verifier.private.ranges import verify_ranges
+from inferproof.second_verifier.private.shown_ranges import verify_ranges
 from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.reader import Rejected
 from inferproof.testing.graphs import EVERY_OP

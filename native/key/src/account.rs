@@ -9,26 +9,37 @@ use crate::error::KeyError;
 use crate::kinds::{Kind, WeightVector};
 use crate::private::PrivateKey;
 use crate::proofs::Proofs;
+use crate::ranges::RangePart;
 use claim_reduction::Visibility;
 use commitment::{Security, Term, challenge_bits};
 
 /// Links that lead from a key to what a proof opens, at most.
 pub const MAX_LINKS: usize = 16;
+/// Provable bits that all proofs under a key have at least.
+pub const LEAST_BITS: f64 = 100.0;
 
 impl PrivateKey {
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal. What lies
     /// between the commitments and their opening counts once for each candidate.
     pub fn security(&self) -> Security {
-        self.account(&self.public, Visibility::Public)
+        self.account(&self.public, self.ranges())
     }
 
     /// The same of proofs of private inputs; why there are none where the graph has no plan for them.
     pub fn security_of_private_inputs(&self) -> Result<Security, &KeyError> {
-        let inputs = Visibility::Private;
-        Ok(self.account(self.proofs(inputs)?, inputs))
+        Ok(self.account(self.proofs(Visibility::Private)?, self.ranges()))
     }
 
-    fn account(&self, proofs: &Proofs, inputs: Visibility) -> Security {
+    /// Whether proofs of this kind have the bits that they are to have, where the parts of the ranges are these.
+    pub(crate) fn check_bits(&self, proofs: &Proofs, parts: &[RangePart]) -> Result<(), KeyError> {
+        let bits = self.account(proofs, Ok(parts)).provable_bits;
+        if bits < LEAST_BITS {
+            return Err(KeyError::Bits);
+        }
+        Ok(())
+    }
+
+    fn account(&self, proofs: &Proofs, ranges: Result<&[RangePart], &KeyError>) -> Security {
         let matrices = self.ground.contractions.len();
         let mut terms = of_proof(proofs, matrices + self.graph().parameters().count());
         let own = self.of_key();
@@ -40,31 +51,31 @@ impl PrivateKey {
             terms.push(Term::new("weights: pin", bits));
         }
         terms.extend(of_opening(proofs));
-        let kind = Kind::of_proofs(inputs);
+        let last = proofs.weights();
         match self.vector(Kind::Links) {
-            None => self.links("links of keys", own, (MAX_LINKS, kind), &mut terms),
+            None => self.links("links of keys", own, (MAX_LINKS, last), &mut terms),
             Some(epoch) => {
-                self.links("links of keys", own, (MAX_LINKS - 1, kind), &mut terms);
-                self.links("link of an epoch", epoch, (1, kind), &mut terms);
+                self.links("links of keys", own, (MAX_LINKS - 1, last), &mut terms);
+                self.links("link of an epoch", epoch, (1, last), &mut terms);
             }
         }
-        terms.extend(self.of_ranges());
+        terms.extend(self.of_ranges(ranges));
         Security::new(self.profile(), terms)
     }
 
     /// The terms of the proofs of the ranges, which are checked once for a key. Of several parts each term is as
     /// many times that of the part with the greatest. A key without such proofs is none that is sound.
-    fn of_ranges(&self) -> Vec<Term> {
-        let Ok(parts) = self.ranges() else {
+    fn of_ranges(&self, parts: Result<&[RangePart], &KeyError>) -> Vec<Term> {
+        let Ok(parts) = parts else {
             return vec![Term::new("ranges: not shown", 0.0)];
         };
         let mut worst: Vec<Term> = Vec::new();
-        for (number, part) in parts.iter().enumerate() {
+        for part in parts {
             let proofs = part.proofs();
             let mut terms = of_proof(proofs, part.graph().parameters().count());
             terms.extend(of_opening(proofs));
-            let kind = Kind::Ranges(number as u8);
-            self.links("link", self.of_key(), (1, kind), &mut terms);
+            let last = proofs.weights();
+            self.links("link", self.of_key(), (1, last), &mut terms);
             for term in terms {
                 match worst.iter_mut().find(|own| own.name == term.name) {
                     Some(own) => own.bits = own.bits.min(term.bits),
@@ -78,13 +89,13 @@ impl PrivateKey {
             .collect()
     }
 
-    /// Adds the terms of so many links that open commitments of one kind, on the way to the kind that a proof
+    /// Adds the terms of so many links that open commitments of one kind, on the way to the vector that a proof
     /// opens.
     fn links(
         &self,
         name: &str,
         parent: &WeightVector,
-        (count, kind): (usize, Kind),
+        (count, last): (usize, &WeightVector),
         terms: &mut Vec<Term>,
     ) {
         let mut add = |what: &str, bits: f64| {
@@ -93,9 +104,11 @@ impl PrivateKey {
         };
         let field = challenge_bits() as f64;
         let own = parent.shape.candidate_bits();
-        let kinds = [Kind::Key, Kind::Links, kind];
+        let kinds = [Kind::Key, Kind::Links];
         let vectors = kinds.into_iter().filter_map(|kind| self.vector(kind));
-        let children = vectors.map(|child| child.shape.candidate_bits());
+        let children = vectors
+            .chain([last])
+            .map(|child| child.shape.candidate_bits());
         let child = children.fold(0.0, f64::max);
         // Candidates for the child that are of other weights have another value, and then no other value fits.
         let degree = (self.point_variables() + parent.weights.owned()) as f64;

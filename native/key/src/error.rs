@@ -56,6 +56,9 @@ pub enum KeyError {
         /// How many there may be.
         most: usize,
     },
+    /// All error terms together are more than proofs may have.
+    #[error("proofs of so many weights have less than 100 provable bits")]
+    Bits,
 }
 
 impl KeyError {
@@ -74,7 +77,7 @@ impl KeyError {
             Self::Lookups(_) => "KEY_LOOKUPS",
             Self::Hiding(_) => "KEY_COMMITMENT",
             Self::Openings(_) => "KEY_OPENINGS",
-            Self::Ranges { .. } => "KEY_RANGES",
+            Self::Ranges { .. } | Self::Bits => "KEY_RANGES",
         }
     }
 }

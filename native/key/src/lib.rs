@@ -60,7 +60,7 @@ mod ranges;
 mod relations;
 mod subject;
 
-pub use account::MAX_LINKS;
+pub use account::{LEAST_BITS, MAX_LINKS};
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};

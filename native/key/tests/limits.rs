@@ -2,7 +2,7 @@
 
 use commitment::Profile;
 use graph::{Conv, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Openings, PrivateKey};
+use key::{KeyError, LEAST_BITS, Openings, PrivateKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
 
@@ -99,6 +99,50 @@ fn operands_of_all_contractions_are_counted_together() {
         outputs: (1..=count).collect(),
         ..Parts::default()
     };
-    assert_eq!(code(dense(15)), None);
-    assert_eq!(code(dense(16)), Some(KeyError::Work.code()));
+    assert_eq!(code(dense(16)), None);
+    assert_eq!(code(dense(17)), Some(KeyError::Work.code()));
+}
+
+/// Matrices of as many weights as this, of which each is a part of the ranges by itself or half of one.
+fn matrices(count: usize, profile: Profile) -> PrivateKey {
+    let parts = Parts {
+        inputs: input(&[2000]),
+        weights: vec![
+            Weight {
+                rows: 4000,
+                cols: 2000
+            };
+            count
+        ],
+        nodes: (0..count)
+            .map(|weight| Node {
+                op: Op::Linear { weight, bias: None },
+                operands: vec![0],
+                shape: vec![4000],
+                lo: -LIMIT,
+                hi: LIMIT,
+            })
+            .collect(),
+        outputs: (1..=count).collect(),
+        ..Parts::default()
+    };
+    let graph = Graph::new(parts).expect("the graph itself is within its limits");
+    PrivateKey::standard(graph, profile).unwrap()
+}
+
+/// Each part of the ranges takes bits, and three that are full take more of the default profile than it has.
+#[test]
+fn a_key_whose_proofs_would_have_too_few_bits_shows_no_ranges() {
+    let key = matrices(3, Profile::Default);
+    assert_eq!(key.ranges().map(<[_]>::len), Ok(2));
+    assert!(key.security().provable_bits >= LEAST_BITS);
+    let key = matrices(5, Profile::Default);
+    assert_eq!(key.ranges().err(), Some(&KeyError::Bits));
+    assert!(key.security().provable_bits < 1.0);
+    assert_eq!(KeyError::Bits.code(), "KEY_RANGES");
+    let message = "proofs of so many weights have less than 100 provable bits";
+    assert_eq!(KeyError::Bits.to_string(), message);
+    let key = matrices(5, Profile::Conservative);
+    assert_eq!(key.ranges().map(<[_]>::len), Ok(3));
+    assert!(key.security().provable_bits >= LEAST_BITS);
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
-from inferproof.second_verifier.private.ranges import verify_ranges
+from inferproof.second_verifier.private.shown_ranges import verify_ranges
 from inferproof.second_verifier.private.soundness import terms
 from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.reader import Rejected

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inferproof.second_verifier.private.ranges import RangePart, verify_ranges
+from inferproof.second_verifier.private.ranges import RangePart
+from inferproof.second_verifier.private.shown_ranges import verify_ranges
 from inferproof.second_verifier.reader import Reader, Rejected
 from inferproof.second_verifier.transcript import Transcript
 from reference.programmed import Programmed, answers_of

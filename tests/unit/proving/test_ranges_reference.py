@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hostile_keys import WIDE
 
+from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.second_verifier.graph import Tensor
 from inferproof.second_verifier.private.range_graph import parts_of, range_graph
-from inferproof.second_verifier.private.ranges import RangePart, verify_ranges
+from inferproof.second_verifier.private.ranges import RangePart
+from inferproof.second_verifier.private.shown_ranges import verify_ranges
+from inferproof.second_verifier.private.soundness import bits
+from inferproof.second_verifier.private.verifier import PrivateKey
 from inferproof.second_verifier.reader import Rejected
 from reference.changes import MALFORMED, flipped
 from reference.vectors import PLACE, load
@@ -102,6 +108,35 @@ def test_a_key_of_too_many_tensors_has_no_range_proof() -> None:
     assert parts_of(small) == [range(2**13), range(2**13, 2**13 + 1)]
     others = [Tensor((2,), 0, 1 + number) for number in range(513)]
     assert parts_of(others) == [range(512), range(512, 513)]
+
+
+def key_of_matrices(count: int, profile: int) -> bytes:
+    """The key of so many matrices of eight million weights, of which two fill a part of ranges."""
+    graph = g.Graph(
+        inputs=(g.Input((2000,), -1, 1),),
+        weights=(g.Weight(4000, 2000),) * count,
+        constants=(),
+        nodes=tuple(g.Node(g.Linear(n), (0,), (4000,), -WIDE, WIDE) for n in range(count)),
+        outputs=tuple(range(1, count + 1)),
+    )
+    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([3, profile]) + bytes(32)
+    numbers = (1025, 2, 16, int(profile == 1))
+    return b"".join(
+        [head, *(n.to_bytes(4, "little") for n in numbers), bytes(20 * numbers[3])]
+    ) + encode_graph(graph)
+
+
+@pytest.mark.parametrize(
+    ("count", "profile", "code"),
+    [(3, 1, "RANGES_MISSING"), (5, 1, "KEY_RANGES"), (5, 2, "RANGES_MISSING")],
+)
+def test_a_key_whose_proofs_would_have_too_few_bits_shows_no_ranges(
+    count: int, profile: int, code: str
+) -> None:
+    """It is refused before its proofs are looked at, of which there are none here."""
+    key = key_of_matrices(count, profile)
+    assert verdict(Shown(key, b"")) == code
+    assert (bits(PrivateKey(key)) < 100) == (code == "KEY_RANGES")
 
 
 @pytest.mark.parametrize(

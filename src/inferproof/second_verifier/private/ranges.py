@@ -1,4 +1,4 @@
-"""Verifies that a key's weights and parameters are in their ranges.
+"""The parts of a key's ranges, each of which one proof is about.
 
 Source: specs/private-mode.md, section 11.
 """
@@ -13,7 +13,7 @@ from inferproof.second_verifier.private.layout import shape_of_ranges
 from inferproof.second_verifier.private.links import RANGES, follow
 from inferproof.second_verifier.private.range_graph import parts_of, range_graph
 from inferproof.second_verifier.private.verifier import PrivateKey, Proof
-from inferproof.second_verifier.reader import Reader, Rejected, named
+from inferproof.second_verifier.reader import Rejected, named
 from inferproof.second_verifier.transcript import Transcript
 
 _PROTOCOL = b"inferproof sumcheck 1 private ranges"
@@ -64,15 +64,3 @@ def range_parts(data: bytes) -> tuple[RangePart, ...]:
         raise Rejected("KEY_RANGES", "more parts than a key has")
     with named("KEY_RANGES"):
         return tuple(RangePart(data, part) for part in range(parts))
-
-
-def verify_ranges(data: bytes, shown: bytes) -> None:
-    """Checks that a key's weights are int8 and its parameters in their ranges. Raises: Rejected."""
-    parts = range_parts(data)
-    if not shown:
-        raise Rejected("RANGES_MISSING", "the key comes without the proof of its ranges")
-    source = Reader(shown, "PROOF_MALFORMED")
-    proofs = [part.read_next(source) for part in parts]
-    source.end()
-    for part, proof in zip(parts, proofs, strict=True):
-        part.check(proof)
