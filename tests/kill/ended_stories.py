@@ -100,7 +100,7 @@ def _with_byte(bundle: VerifierBundle, code: int) -> VerifierBundle:
     key = bytearray(bundle.verifying_key)
     key[PLACE] = code
     parts = replace(bundle.parts, verifying_key=verifying_key_digest(bytes(key)))
-    # Proofs of ranges are for keys of mode private alone.
+    # Proofs of ranges are for keys of today alone.
     return replace(bundle, parts=parts, verifying_key=bytes(key), ranges=b"")
 
 

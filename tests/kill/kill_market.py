@@ -52,7 +52,7 @@ from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, verify_receipt
 
 PRIVATE = "tiny-private"
-"""The model of mode private, where a market has one."""
+"""The model whose openings are counted, where a market has one."""
 JSON = {"content-type": "application/json"}
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])

@@ -1,4 +1,4 @@
-"""Jobs about a model of mode private whose processes die, and what is looked at afterwards: no two
+"""Jobs about a privately proven model whose processes die, and what is looked at afterwards: no two
 proofs share randomness, no slot is given twice, and no count goes down.
 
 Phases of a proof are boundaries, too; which there are is seen by watching one proof.
@@ -73,7 +73,7 @@ _STORIES: dict[str, Case] = {
     "queue.finish": _BEGUN,
 }
 OPENING = frozenset(effect for effect in _STORIES if effect.startswith("openings."))
-"""Effects on the counts of openings, which only proofs of mode private come to."""
+"""Effects on the counts of openings, which only proofs by sumcheck come to."""
 
 FURTHER = tuple(
     Boundary("openings", method, side, count)

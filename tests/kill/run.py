@@ -67,8 +67,8 @@ RANDOM_S = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The processes of a market. With `private` its jobs are about a model of mode private, with
-    `ended` about models whose mode has ended."""
+    """The processes of a market. With `private` its jobs are about a model whose openings are
+    counted, with `ended` about models whose mode has ended."""
 
     name: str
     workers: int = 0

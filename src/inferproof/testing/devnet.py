@@ -86,7 +86,7 @@ class DevnetInfo:
     verifier: Address
     """Of proofs by ezkl."""
     private_proofs: Address
-    """Of those of the private mode, profile `evm`."""
+    """Of those by sumcheck, profile `evm`."""
     batch_settler: Address
     accounts: DevnetAccounts
 
