@@ -10,10 +10,8 @@
 use super::{LIMBS, Sum, Weight};
 use core::arch::x86_64::{
     __m128i, __m512i, _mm_loadu_si128, _mm_maskz_loadu_epi8, _mm_unpackhi_epi8, _mm_unpackhi_epi16,
-    _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm512_add_epi32, _mm512_castsi128_si512,
-    _mm512_dpbusd_epi32, _mm512_inserti32x4, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
-    _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm512_castsi128_si512, _mm512_dpbusd_epi32,
+    _mm512_inserti32x4, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
 /// Bytes of a vector.

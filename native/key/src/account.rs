@@ -9,7 +9,6 @@ use crate::error::KeyError;
 use crate::kinds::{Kind, WeightVector};
 use crate::private::PrivateKey;
 use crate::proofs::Proofs;
-use crate::ranges::RangePart;
 use claim_reduction::Visibility;
 use commitment::{Security, Term, challenge_bits};
 
@@ -22,24 +21,29 @@ impl PrivateKey {
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal. What lies
     /// between the commitments and their opening counts once for each candidate.
     pub fn security(&self) -> Security {
-        self.account(&self.public, self.ranges())
+        self.account(&self.public)
     }
 
     /// The same of proofs of private inputs; why there are none where the graph has no plan for them.
     pub fn security_of_private_inputs(&self) -> Result<Security, &KeyError> {
-        Ok(self.account(self.proofs(Visibility::Private)?, self.ranges()))
+        Ok(self.account(self.proofs(Visibility::Private)?))
     }
 
-    /// Whether proofs of this kind have the bits that they are to have, where the parts of the ranges are these.
-    pub(crate) fn check_bits(&self, proofs: &Proofs, parts: &[RangePart]) -> Result<(), KeyError> {
-        let bits = self.account(proofs, Ok(parts)).provable_bits;
-        if bits < LEAST_BITS {
+    /// Returns where all proofs under the key have the bits that they are to have, those about private inputs too
+    /// where there are any. A key that shows no ranges has none, and is refused for that.
+    pub fn check_bits(&self) -> Result<(), KeyError> {
+        self.ranges().map_err(Clone::clone)?;
+        let public = self.security().provable_bits;
+        let private = self
+            .security_of_private_inputs()
+            .map(|own| own.provable_bits);
+        if private.map_or(public, |bits| bits.min(public)) < LEAST_BITS {
             return Err(KeyError::Bits);
         }
         Ok(())
     }
 
-    fn account(&self, proofs: &Proofs, ranges: Result<&[RangePart], &KeyError>) -> Security {
+    fn account(&self, proofs: &Proofs) -> Security {
         let matrices = self.ground.contractions.len();
         let mut terms = of_proof(proofs, matrices + self.graph().parameters().count());
         let own = self.of_key();
@@ -59,14 +63,14 @@ impl PrivateKey {
                 self.links("link of an epoch", epoch, (1, last), &mut terms);
             }
         }
-        terms.extend(self.of_ranges(ranges));
+        terms.extend(self.of_ranges());
         Security::new(self.profile(), terms)
     }
 
     /// The terms of the proofs of the ranges, which are checked once for a key. Of several parts each term is as
     /// many times that of the part with the greatest. A key without such proofs is none that is sound.
-    fn of_ranges(&self, parts: Result<&[RangePart], &KeyError>) -> Vec<Term> {
-        let Ok(parts) = parts else {
+    fn of_ranges(&self) -> Vec<Term> {
+        let Ok(parts) = self.ranges() else {
             return vec![Term::new("ranges: not shown", 0.0)];
         };
         let mut worst: Vec<Term> = Vec::new();

@@ -160,13 +160,7 @@ impl PrivateKey {
 
     /// What proofs are made of; why there are none where the graph has no plan for such inputs.
     pub fn proofs(&self, inputs: Visibility) -> Result<&Proofs, &KeyError> {
-        let of_private = || {
-            let proofs = Proofs::of_private(&self.ground, self.openings.proofs)?;
-            if let Ok(parts) = self.ranges() {
-                self.check_bits(&proofs, parts)?;
-            }
-            Ok(proofs)
-        };
+        let of_private = || Proofs::of_private(&self.ground, self.openings.proofs);
         match inputs {
             Visibility::Public => Ok(&self.public),
             Visibility::Private => self.private.get_or_init(of_private).as_ref(),
@@ -174,13 +168,9 @@ impl PrivateKey {
     }
 
     /// The parts of its matrices and parameters whose ranges are shown, each by one proof; why there are none where
-    /// they are too many, their ranges too different, or the bits of all proofs too few with theirs.
+    /// they are too many or their ranges too different.
     pub fn ranges(&self) -> Result<&[RangePart], &KeyError> {
-        let made = self.ranges.get_or_init(|| {
-            let parts = RangePart::all(&self.ground)?;
-            self.check_bits(&self.public, &parts)?;
-            Ok(parts)
-        });
+        let made = self.ranges.get_or_init(|| RangePart::all(&self.ground));
         made.as_deref()
     }
 

@@ -132,17 +132,23 @@ fn matrices(count: usize, profile: Profile) -> PrivateKey {
 
 /// Each part of the ranges takes bits, and three that are full take more of the default profile than it has.
 #[test]
-fn a_key_whose_proofs_would_have_too_few_bits_shows_no_ranges() {
+fn a_key_whose_proofs_would_have_too_few_bits_is_refused() {
     let key = matrices(3, Profile::Default);
     assert_eq!(key.ranges().map(<[_]>::len), Ok(2));
-    assert!(key.security().provable_bits >= LEAST_BITS);
+    assert_eq!(key.check_bits(), Ok(()));
     let key = matrices(5, Profile::Default);
-    assert_eq!(key.ranges().err(), Some(&KeyError::Bits));
-    assert!(key.security().provable_bits < 1.0);
+    assert_eq!(key.ranges().map(<[_]>::len), Ok(3));
+    assert_eq!(key.check_bits(), Err(KeyError::Bits));
+    assert!(key.security().provable_bits < LEAST_BITS);
     assert_eq!(KeyError::Bits.code(), "KEY_RANGES");
     let message = "proofs of so many weights have less than 100 provable bits";
     assert_eq!(KeyError::Bits.to_string(), message);
     let key = matrices(5, Profile::Conservative);
-    assert_eq!(key.ranges().map(<[_]>::len), Ok(3));
-    assert!(key.security().provable_bits >= LEAST_BITS);
+    assert_eq!(key.check_bits(), Ok(()));
+    let none = matrices(9, Profile::Conservative);
+    assert_eq!(
+        none.check_bits().err().map(|error| error.code()),
+        Some("KEY_RANGES")
+    );
+    assert_ne!(none.check_bits(), Err(KeyError::Bits));
 }

@@ -57,13 +57,16 @@ impl Run {
 
 impl ProvingKey {
     /// Commits to the weights and parameters of a graph: matrices one after another, each row by row. Also the
-    /// secret that the commitment is made again from. Parameters outside of their declared ranges are refused.
+    /// secret that the commitment is made again from. Parameters outside of their declared ranges are refused, and
+    /// graphs whose keys would show no ranges or have too few bits.
     pub fn new(
         graph: Graph,
         values: &Values<'_>,
         profile: Profile,
     ) -> Result<(Self, Secret), ProveError> {
-        Self::of_key(PrivateKey::standard(graph, profile)?, values)
+        let key = PrivateKey::standard(graph, profile)?;
+        key.check_bits()?;
+        Self::of_key(key, values)
     }
 
     /// The same for a number of openings of one's own.

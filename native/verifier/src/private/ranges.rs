@@ -36,7 +36,10 @@ pub fn decode_ranges(key: &PrivateKey, shown: &[u8]) -> Result<Vec<Proof>, Rejec
 
 /// Checks that `shown` shows all elements of the key's matrices to be int8, and those of its parameters to be in
 /// their declared ranges, or, of one of more than 2^16 numbers, in a range that is a multiple of 2^16 around it.
+/// A key whose proofs would have too few bits shows none.
 pub fn verify_ranges(key: &PrivateKey, shown: &[u8]) -> Result<(), Rejection> {
+    let sound = key.check_bits();
+    sound.map_err(|error| Rejection::NoRanges(error.to_string()))?;
     for proof in decode_ranges(key, shown)? {
         let epoch = chain::follow(key, &Known::default(), &proof.links)?;
         let transcript = &mut key.transcript();
