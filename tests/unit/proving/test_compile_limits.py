@@ -2,6 +2,7 @@
 
 import resource
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_one_that_takes_too_long_is_stopped(
 ) -> None:
     monkeypatch.setattr(compile_limits, "SECONDS", 1)
     monkeypatch.setattr(compile_limits, "SECONDS_PER_NODE", 0)
+    monkeypatch.setattr(compile_limits, "SECONDS_PER_ACTIVATION", 0)
     system = SumcheckSystem(openings=local_openings)
     try:
         with rejects(
@@ -72,6 +74,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
         with monkeypatch.context() as tight, rejects(Reason.COMPILE_MEMORY_LIMIT, message):
             tight.setattr(compile_limits, "MEMORY", 2**27)
             tight.setattr(compile_limits, "MEMORY_PER_NODE", 0)
+            tight.setattr(compile_limits, "MEMORY_PER_ACTIVATION", 0)
             system.compile(request(*of_long_rows(), tmp_path))
         model, x = of_many_nodes(3)
         assert system.compile(request(model, x, tmp_path)).agreement == 1.0
@@ -79,30 +82,20 @@ def test_one_that_takes_too_much_memory_is_stopped(
         system.close()
 
 
-def test_limits_grow_with_the_weights() -> None:
-    class Model:
-        weight_bytes = 0
-        nodes = 3
-
-    small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
-    Model.weight_bytes = 10 * 2**20 + 1
-    large = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
-    assert (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes) == (
-        11,
-        96 * Model.weight_bytes,
-    )
-
-
-def test_limits_grow_with_the_nodes() -> None:
-    class Model:
-        weight_bytes = 10
-        nodes = 0
-
-    small = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
-    Model.nodes = 20_000
-    large = compile_limits.compile_limits(Model())  # type: ignore[arg-type]
-    more = (large.cpu_s - small.cpu_s, large.memory_bytes - small.memory_bytes)
-    assert more == (100, 20_000 * 2**17)
+@pytest.mark.parametrize(
+    ("count", "more", "seconds", "memory"),
+    [
+        ("weight_bytes", 10 * 2**20 + 1, 11, 96 * (10 * 2**20 + 1)),
+        ("activations", 2**20, 5, 384 * 2**20),
+        ("nodes", 20_000, 100, 20_000 * 2**17),
+    ],
+)
+def test_limits_grow_with_the_model(count: str, more: int, seconds: int, memory: int) -> None:
+    small = SimpleNamespace(weight_bytes=0, activations=0, nodes=0)
+    large = SimpleNamespace(**{**vars(small), count: more})
+    least, most = (compile_limits.compile_limits(model) for model in (small, large))  # type: ignore[arg-type]
+    assert most.cpu_s - least.cpu_s == seconds
+    assert most.memory_bytes - least.memory_bytes == memory
 
 
 def test_bounds_hold_for_a_block_and_no_longer() -> None:

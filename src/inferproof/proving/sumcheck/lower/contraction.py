@@ -15,8 +15,10 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.context import Context, Steps
+from inferproof.proving.sumcheck.lower.movement import sliced
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge, product_limit, reach_of
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
@@ -27,8 +29,6 @@ Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Emit = Callable[[Value, npt.NDArray[np.int8], Ints, tuple[int, int]], Value]
 """Given operand, matrix, bias and range, the node that contracts them."""
-Recombine = Callable[[Value, tuple[int, int]], Value]
-"""Given the node of a matrix of high and low limbs and a range, 256 * high + low."""
 
 INT8 = 127
 LIMBS = 127 * 256 + 127
@@ -151,8 +151,6 @@ def contract(
     bias: Points | None,
     axis: int,
     emit: Emit,
-    recombine: Recombine,
-    groups: int = 1,
     span: tuple[float, float] | None = None,
     padded: bool = False,
     alike: bool = False,
@@ -185,7 +183,7 @@ def contract(
     if int(np.abs(rows.weights).max(initial=0)) <= INT8:
         made = emit(operand, rows.weights.astype(np.int8), rows.bias, rows.interval)
     else:
-        made = _in_limbs(operand, rows, groups, emit, recombine)
+        made = _in_limbs(c.builder, operand, rows, axis, emit)
     if rows.cut is not None:
         made = c.builder.rescale(made, 1, rows.first, clamp=(-rows.cut, rows.cut))
     elif rows.shift == 0 and (rows.multipliers == 1).all():
@@ -209,19 +207,20 @@ def _multiplied(rows: Rows) -> tuple[Ints, Ints]:
     return low * rows.multipliers, high * rows.multipliers
 
 
-def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Recombine) -> Value:
-    """Weights of 16 bits as 256 * high + low, each of 8 bits, in one matrix."""
+def _in_limbs(b: Builder, operand: Value, rows: Rows, axis: int, emit: Emit) -> Value:
+    """Weights of 16 bits as 256 * high + low, each of 8 bits, one row after the other.
+
+    Side by side a row's limbs stay in its group, and are told apart by one bit of their place.
+    """
     # The largest is 2^15 - 129: rounding does not wrap around.
     high = (rows.weights + 128) >> 8
     low = rows.weights - (high << 8)
-    shape = (groups, -1, rows.weights.shape[1])
-    limbs = np.concatenate([high.reshape(shape), low.reshape(shape)], axis=1)
-    limbs = limbs.reshape(-1, rows.weights.shape[1])
-    plain = rows.bias.reshape(groups, -1)
-    bias = np.concatenate([np.zeros_like(plain), plain], axis=1).reshape(-1)
+    limbs = np.stack([high, low], axis=1).reshape(-1, rows.weights.shape[1])
+    bias = np.stack([np.zeros_like(rows.bias), rows.bias], axis=1).reshape(-1)
     lows, highs = intervals.weighted(limbs, operand.interval, operand.most, bias)
     made = emit(operand, limbs.astype(np.int8), bias, (int(lows.min()), int(highs.max())))
-    return recombine(made, rows.interval)
+    parts = [sliced(b, made, axis, place, len(rows.weights), 2) for place in (0, 1)]
+    return b.add(parts, [256, 1], within=rows.interval)
 
 
 def _chosen(

@@ -67,11 +67,6 @@ def linear(
         op = b.weighted(g.Linear, matrix, bias=number)
         return b.emit(op, [operand], (*x.shape[:-1], len(matrix)), interval)
 
-    def recombine(made: Value, interval: tuple[int, int]) -> Value:
-        last = len(shape) - 1
-        halves = [sliced(b, made, last, start, rows) for start in (0, rows)]
-        return b.add(halves, [256, 1], within=interval)
-
     def halves() -> Value:
         last, columns = len(shape) - 1, weights.shape[1]
         parts = [
@@ -96,7 +91,6 @@ def linear(
         bias,
         len(shape) - 1,
         emit,
-        recombine,
         span=span,
         halves=halves if weights.shape[1] > 1 and not alike else None,
         alike=alike,

@@ -104,13 +104,6 @@ def convolution(
         )
         return b.emit(op, [operand], (x.shape[0], len(matrix), *sizes), interval)
 
-    def recombine(made: Value, interval: tuple[int, int]) -> Value:
-        split = reshape(b, made, (x.shape[0], groups, 2 * rows // groups, *sizes))
-        count = rows // groups
-        halves = [sliced(b, split, 2, start, count) for start in (0, count)]
-        whole = b.add(halves, [256, 1], within=interval)
-        return reshape(b, whole, (x.shape[0], rows, *sizes))
-
     def halves() -> Value:
         channels = x.shape[1]
         parts = [
@@ -139,8 +132,6 @@ def convolution(
         bias,
         1,
         emit,
-        recombine,
-        groups=groups,
         span=c.span(step.outputs[0]) if final else None,
         padded=any(begin) or any(end),
         halves=halves if groups == 1 and x.shape[1] > 1 else None,
