@@ -15,6 +15,9 @@ const ROOM: f64 = 0.625;
 const MAX_RATE: usize = 8;
 /// Bits that each term of the queries has to reach where openings are made seldom: many of them are in one chain.
 const SELDOM_BITS: usize = 107;
+/// log2 of the elements of a vector for which they are enough. With each doubling lines have fewer bits, and a key
+/// more proofs of ranges, so that queries have to leave them more.
+const SELDOM_VARIABLES: usize = 24;
 /// Bits of work there.
 const SELDOM_WORK: usize = 18;
 /// log2 of leaves and of elements of first codes, and of leaves of later ones, that an opening is worth which is
@@ -129,7 +132,7 @@ impl Aim {
         let leaves = SELDOM_LEAVES.saturating_sub(rows);
         let elements = SELDOM_ELEMENTS.saturating_sub(variables);
         Self {
-            bits: SELDOM_BITS,
+            bits: SELDOM_BITS + variables.saturating_sub(SELDOM_VARIABLES),
             work: SELDOM_WORK,
             rate: leaves.min(elements).min(lines(rows)).clamp(2, MAX_RATE),
             fold: later_fold(profile, rows),

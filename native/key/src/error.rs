@@ -57,7 +57,7 @@ pub enum KeyError {
         most: usize,
     },
     /// All error terms together are more than proofs may have.
-    #[error("proofs of so many weights have less than 100 provable bits")]
+    #[error("proofs under the key would have less than 100 provable bits")]
     Bits,
 }
 

@@ -6,8 +6,8 @@ use hiding::{LinearForm, Shape};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
-/// Parts of the ranges of one key at most, each with a kind: with more, proofs would have less than 100 bits.
-pub const MAX_RANGE_PARTS: usize = 3;
+/// Parts of the ranges of one key at most, each with a kind.
+pub const MAX_RANGE_PARTS: usize = 8;
 
 /// What a commitment to weights is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

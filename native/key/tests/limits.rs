@@ -2,7 +2,8 @@
 
 use commitment::Profile;
 use graph::{Conv, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, LEAST_BITS, Openings, PrivateKey};
+use hiding::with_queries;
+use key::{KeyError, LEAST_BITS, MAX_RANGE_PARTS, Openings, PrivateKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
 
@@ -103,22 +104,16 @@ fn operands_of_all_contractions_are_counted_together() {
     assert_eq!(code(dense(17)), Some(KeyError::Work.code()));
 }
 
-/// Matrices of as many weights as this, of which each is a part of the ranges by itself or half of one.
-fn matrices(count: usize, profile: Profile) -> PrivateKey {
+/// So many matrices of so many rows and columns, of which two fill a part of the ranges.
+fn matrices(count: usize, rows: usize, cols: usize, profile: Profile) -> PrivateKey {
     let parts = Parts {
-        inputs: input(&[2000]),
-        weights: vec![
-            Weight {
-                rows: 4000,
-                cols: 2000
-            };
-            count
-        ],
+        inputs: input(&[cols]),
+        weights: vec![Weight { rows, cols }; count],
         nodes: (0..count)
             .map(|weight| Node {
                 op: Op::Linear { weight, bias: None },
                 operands: vec![0],
-                shape: vec![4000],
+                shape: vec![rows],
                 lo: -LIMIT,
                 hi: LIMIT,
             })
@@ -130,25 +125,31 @@ fn matrices(count: usize, profile: Profile) -> PrivateKey {
     PrivateKey::standard(graph, profile).unwrap()
 }
 
-/// Each part of the ranges takes bits, and three that are full take more of the default profile than it has.
+/// Each part of the ranges takes bits, which queries to larger vectors leave them, for as many parts as there may be.
+#[test]
+fn a_key_has_its_bits_with_as_many_parts_as_it_may_have() {
+    for profile in [Profile::Default, Profile::Conservative, Profile::Evm] {
+        let key = matrices(16, 4000, 2000, profile);
+        assert_eq!(key.ranges().map(<[_]>::len), Ok(MAX_RANGE_PARTS));
+        assert_eq!(key.check_bits(), Ok(()));
+    }
+    let none = matrices(17, 2049, 1025, Profile::Conservative);
+    let parts = MAX_RANGE_PARTS + 1;
+    let most = MAX_RANGE_PARTS;
+    assert_eq!(none.check_bits(), Err(KeyError::Ranges { parts, most }));
+}
+
+/// No key that the limits allow has too few bits: this one asks for fewer queries than it should.
 #[test]
 fn a_key_whose_proofs_would_have_too_few_bits_is_refused() {
-    let key = matrices(3, Profile::Default);
-    assert_eq!(key.ranges().map(<[_]>::len), Ok(2));
-    assert_eq!(key.check_bits(), Ok(()));
-    let key = matrices(5, Profile::Default);
-    assert_eq!(key.ranges().map(<[_]>::len), Ok(3));
-    assert_eq!(key.check_bits(), Err(KeyError::Bits));
-    assert!(key.security().provable_bits < LEAST_BITS);
-    assert_eq!(KeyError::Bits.code(), "KEY_RANGES");
-    let message = "proofs of so many weights have less than 100 provable bits";
-    assert_eq!(KeyError::Bits.to_string(), message);
-    let key = matrices(5, Profile::Conservative);
-    assert_eq!(key.check_bits(), Ok(()));
-    let none = matrices(9, Profile::Conservative);
     assert_eq!(
-        none.check_bits().err().map(|error| error.code()),
-        Some("KEY_RANGES")
+        matrices(1, 4000, 2000, Profile::Default).check_bits(),
+        Ok(())
     );
-    assert_ne!(none.check_bits(), Err(KeyError::Bits));
+    let key = with_queries(20, || matrices(1, 4000, 2000, Profile::Default));
+    assert!(key.security().provable_bits < LEAST_BITS);
+    assert_eq!(key.check_bits(), Err(KeyError::Bits));
+    assert_eq!(KeyError::Bits.code(), "KEY_RANGES");
+    let message = "proofs under the key would have less than 100 provable bits";
+    assert_eq!(KeyError::Bits.to_string(), message);
 }

@@ -10,6 +10,8 @@ from hostile_keys import WIDE
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.second_verifier.graph import Tensor
+from inferproof.second_verifier.hiding import shape
+from inferproof.second_verifier.hiding.shape import Aim
 from inferproof.second_verifier.private.range_graph import parts_of, range_graph
 from inferproof.second_verifier.private.ranges import RangePart
 from inferproof.second_verifier.private.shown_ranges import verify_ranges
@@ -110,13 +112,13 @@ def test_a_key_of_too_many_tensors_has_no_range_proof() -> None:
     assert parts_of(others) == [range(512), range(512, 513)]
 
 
-def key_of_matrices(count: int, profile: int) -> bytes:
-    """The key of so many matrices of eight million weights, of which two fill a part of ranges."""
+def key_of_matrices(count: int, profile: int, rows: int = 4000, columns: int = 2000) -> bytes:
+    """The key of so many matrices, of which two fill a part of ranges."""
     graph = g.Graph(
-        inputs=(g.Input((2000,), -1, 1),),
-        weights=(g.Weight(4000, 2000),) * count,
+        inputs=(g.Input((columns,), -1, 1),),
+        weights=(g.Weight(rows, columns),) * count,
         constants=(),
-        nodes=tuple(g.Node(g.Linear(n), (0,), (4000,), -WIDE, WIDE) for n in range(count)),
+        nodes=tuple(g.Node(g.Linear(n), (0,), (rows,), -WIDE, WIDE) for n in range(count)),
         outputs=tuple(range(1, count + 1)),
     )
     head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([3, profile]) + bytes(32)
@@ -126,17 +128,30 @@ def key_of_matrices(count: int, profile: int) -> bytes:
     ) + encode_graph(graph)
 
 
-@pytest.mark.parametrize(
-    ("count", "profile", "code"),
-    [(3, 1, "RANGES_MISSING"), (5, 1, "KEY_RANGES"), (5, 2, "RANGES_MISSING")],
-)
+@pytest.mark.parametrize("profile", [1, 2])
+def test_a_key_has_its_bits_with_as_many_parts_as_it_may_have(profile: int) -> None:
+    key = key_of_matrices(16, profile)
+    assert PrivateKey(key).parts == 8
+    assert verdict(Shown(key, b"")) == "RANGES_MISSING"
+    assert bits(PrivateKey(key)) > 100
+
+
+def test_a_key_of_more_parts_is_refused() -> None:
+    """Before its proofs are looked at, of which there are none here."""
+    key = key_of_matrices(17, 2, rows=2049, columns=1025)
+    assert PrivateKey(key).parts == 9
+    assert verdict(Shown(key, b"")) == "KEY_RANGES"
+
+
 def test_a_key_whose_proofs_would_have_too_few_bits_shows_no_ranges(
-    count: int, profile: int, code: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is refused before its proofs are looked at, of which there are none here."""
-    key = key_of_matrices(count, profile)
-    assert verdict(Shown(key, b"")) == code
-    assert (bits(PrivateKey(key)) < 100) == (code == "KEY_RANGES")
+    """No key that the limits allow has: this one asks for fewer queries than it should."""
+    key = key_of_matrices(1, 1)
+    assert verdict(Shown(key, b"")) == "RANGES_MISSING"
+    monkeypatch.setattr(shape, "Aim", lambda bits, *others: Aim(bits - 20, *others))
+    assert bits(PrivateKey(key)) < 100
+    assert verdict(Shown(key, b"")) == "KEY_RANGES"
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ class Shape:
         shape._lay(fresh, others)
         columns = [list(fresh), *(other.columns for other in others)]
         size = max(rows + 2, *(_placed(own, 0)[1] for own in columns))
-        shape._schedule(Aim(107, 18, max(2, min(8, 21 - rows, 24 - size, _lines(rows))), 18))
+        bits = 107 + max(0, size - 24)
+        shape._schedule(Aim(bits, 18, max(2, min(8, 21 - rows, 24 - size, _lines(rows))), 18))
         return shape
 
     def _begin(self, profile: str, others: Sequence[Other]) -> None:

@@ -25,7 +25,7 @@ from inferproof.second_verifier.transcript import Transcript
 
 KEY, LINKS, PROOFS, PRIVATE_INPUTS = 1, 2, 3, 4
 OF_PROOFS = (PROOFS, PRIVATE_INPUTS)
-RANGES = range(5, 8)
+RANGES = range(5, 13)
 """One for each part of the ranges."""
 _LEADS: dict[int, tuple[int, ...]] = {
     KEY: (KEY, LINKS, *OF_PROOFS, *RANGES),

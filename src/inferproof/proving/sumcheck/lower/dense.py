@@ -49,8 +49,10 @@ def linear(
         offsets: npt.NDArray[np.int64],
         interval: tuple[int, int],
     ) -> Value:
-        # A matrix has at most MAX_ELEMENTS; the rows of a longer one are those of several.
-        most = max(1, g.MAX_ELEMENTS // matrix.shape[1])
+        # A matrix has at most MAX_ELEMENTS; the rows of a longer one are those of several, a power
+        # of two of them each, as what proofs are about is padded to.
+        fitting = max(1, g.MAX_ELEMENTS // matrix.shape[1])
+        most = 1 << (fitting.bit_length() - 1)
         parts = [
             some(operand, matrix[start : start + most], offsets[start : start + most], interval)
             for start in range(0, len(matrix), most)
