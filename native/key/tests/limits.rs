@@ -2,7 +2,6 @@
 
 use commitment::Profile;
 use graph::{Conv, Graph, Input, Node, Op, Parts, Weight};
-use hiding::with_queries;
 use key::{KeyError, LEAST_BITS, MAX_RANGE_PARTS, Openings, PrivateKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
@@ -139,14 +138,45 @@ fn a_key_has_its_bits_with_as_many_parts_as_it_may_have() {
     assert_eq!(none.check_bits(), Err(KeyError::Ranges { parts, most }));
 }
 
-/// No key that the limits allow has too few bits: this one asks for fewer queries than it should.
+/// A key of so many small parameters, each with a range of its own, of which 512 are in one part of the ranges.
+fn parameters(count: i32) -> PrivateKey {
+    let node = |op, operands, reach: i32| Node {
+        op,
+        operands,
+        shape: vec![2],
+        lo: -reach,
+        hi: reach,
+    };
+    let linear = Op::Linear {
+        weight: 0,
+        bias: None,
+    };
+    let mut nodes = vec![node(linear, vec![0], LIMIT)];
+    nodes.extend((1..=count).map(|reach| node(Op::Parameter, Vec::new(), reach)));
+    let every: Vec<usize> = (1..=nodes.len()).collect();
+    let add = Op::Add {
+        coefficients: vec![1; every.len()],
+        constant: None,
+    };
+    nodes.push(node(add, every, LIMIT));
+    let parts = Parts {
+        inputs: input(&[2]),
+        weights: vec![Weight { rows: 2, cols: 2 }],
+        outputs: vec![nodes.len()],
+        nodes,
+        ..Parts::default()
+    };
+    PrivateKey::standard(Graph::new(parts).unwrap(), Profile::Default).unwrap()
+}
+
+/// Many parts of a small key take more bits than its queries leave.
 #[test]
 fn a_key_whose_proofs_would_have_too_few_bits_is_refused() {
-    assert_eq!(
-        matrices(1, 4000, 2000, Profile::Default).check_bits(),
-        Ok(())
-    );
-    let key = with_queries(20, || matrices(1, 4000, 2000, Profile::Default));
+    let key = parameters(1600);
+    assert_eq!(key.ranges().map(<[_]>::len), Ok(4));
+    assert_eq!(key.check_bits(), Ok(()));
+    let key = parameters(2600);
+    assert_eq!(key.ranges().map(<[_]>::len), Ok(8));
     assert!(key.security().provable_bits < LEAST_BITS);
     assert_eq!(key.check_bits(), Err(KeyError::Bits));
     assert_eq!(KeyError::Bits.code(), "KEY_RANGES");

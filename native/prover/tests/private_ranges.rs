@@ -112,18 +112,15 @@ fn the_openings_for_it_are_used_once_and_by_the_first_commitment() {
     assert_eq!(ProveError::RangesRotated.code(), "RANGES_ROTATED");
 }
 
-/// Parameters of more ranges than one graph of ranges has tables for.
+/// Parameters of more ranges than three graphs of ranges have tables for.
 fn many() -> Graph {
     let mut b = Builder::new(1);
     let x = b.input(&[2], -9, 9);
     let mut sums = vec![b.linear(x, 2, false)];
-    for number in 0..MAX_RANGE_TABLES as i64 + 20 {
-        let hi = if number % 30 == 0 {
-            1 << 20
-        } else {
-            99 + number
-        };
-        sums.push(b.node(Op::Parameter, &[], &[2], -hi - 1, hi));
+    for number in 0..3 * MAX_RANGE_TABLES as i64 + 99 {
+        let (row, column) = (number / 60, number % 60);
+        let hi = if column == 7 { 1 << 20 } else { 99 + column };
+        sums.push(b.node(Op::Parameter, &[], &[2], -hi - 1 - row, hi));
     }
     let add = Op::Add {
         coefficients: vec![1; sums.len()],
@@ -136,7 +133,7 @@ fn many() -> Graph {
 
 #[test]
 fn ranges_in_parts_are_shown_by_as_many_openings_in_their_order() {
-    let openings = key::Openings { key: 3, ..OPENINGS };
+    let openings = key::Openings { key: 5, ..OPENINGS };
     let graph = many();
     let (weights, _) = drawn(&graph, 77);
     let values = Values {
@@ -145,16 +142,21 @@ fn ranges_in_parts_are_shown_by_as_many_openings_in_their_order() {
     };
     let made = ProvingKey::with_openings(graph, &values, Profile::Default, openings);
     let (prover, _) = made.unwrap();
-    assert_eq!(prover.range_parts().unwrap(), 2);
-    let [first, second] = [0, 1].map(|part| {
+    assert_eq!(prover.range_parts().unwrap(), 4);
+    let proofs = (0..4).map(|part| {
         let proof = prover.prove_ranges(part, part.into(), &mut |_| true);
         proof.unwrap()
     });
+    let proofs: Vec<Vec<u8>> = proofs.collect();
     let key = prover.private_key();
-    assert_eq!(verdict(key, &[&first[..], &second].concat()), "");
-    assert_eq!(verdict(key, &first), "PROOF_MALFORMED");
-    assert_eq!(verdict(key, &[&second[..], &first].concat()), "LINK_END");
-    assert_eq!(verdict(key, &[&first[..], &first].concat()), "LINK_END");
+    assert_eq!(verdict(key, &proofs.concat()), "");
+    assert_eq!(verdict(key, &proofs[1..].concat()), "LINK_END");
+    let (last, others) = proofs.split_last().unwrap();
+    assert_eq!(verdict(key, &others.concat()), "PROOF_MALFORMED");
+    let again = [others, &others[..1]].concat();
+    assert_eq!(verdict(key, &again.concat()), "LINK_END");
+    let turned = [&others[1..], &[last.clone(), others[0].clone()]].concat();
+    assert_eq!(verdict(key, &turned.concat()), "LINK_END");
     assert!(key.security().provable_bits >= 100.0);
 }
 

@@ -10,8 +10,6 @@ from hostile_keys import WIDE
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.second_verifier.graph import Tensor
-from inferproof.second_verifier.hiding import shape
-from inferproof.second_verifier.hiding.shape import Aim
 from inferproof.second_verifier.private.range_graph import parts_of, range_graph
 from inferproof.second_verifier.private.ranges import RangePart
 from inferproof.second_verifier.private.shown_ranges import verify_ranges
@@ -121,6 +119,11 @@ def key_of_matrices(count: int, profile: int, rows: int = 4000, columns: int = 2
         nodes=tuple(g.Node(g.Linear(n), (0,), (rows,), -WIDE, WIDE) for n in range(count)),
         outputs=tuple(range(1, count + 1)),
     )
+    return key_of(graph, profile)
+
+
+def key_of(graph: g.Graph, profile: int) -> bytes:
+    """The bytes of a key of this graph, which nobody has made."""
     head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([3, profile]) + bytes(32)
     numbers = (1025, 2, 16, int(profile == 1))
     return b"".join(
@@ -143,15 +146,35 @@ def test_a_key_of_more_parts_is_refused() -> None:
     assert verdict(Shown(key, b"")) == "KEY_RANGES"
 
 
+def key_of_parameters(count: int) -> bytes:
+    """The key of so many parameters with ranges of their own, of which a part has 512."""
+    parameters = [g.Node(g.Parameter(), (), (2,), -reach, reach) for reach in range(1, count + 1)]
+    every = tuple(range(1, count + 2))
+    graph = g.Graph(
+        inputs=(g.Input((2,), -1, 1),),
+        weights=(g.Weight(2, 2),),
+        constants=(),
+        nodes=(
+            g.Node(g.Linear(0), (0,), (2,), -WIDE, WIDE),
+            *parameters,
+            g.Node(g.Add((1,) * len(every), g.NONE), every, (2,), -WIDE, WIDE),
+        ),
+        outputs=(count + 2,),
+    )
+    return key_of(graph, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "parts", "code"), [(1600, 4, "RANGES_MISSING"), (2600, 8, "KEY_RANGES")]
+)
 def test_a_key_whose_proofs_would_have_too_few_bits_shows_no_ranges(
-    monkeypatch: pytest.MonkeyPatch,
+    count: int, parts: int, code: str
 ) -> None:
-    """No key that the limits allow has: this one asks for fewer queries than it should."""
-    key = key_of_matrices(1, 1)
-    assert verdict(Shown(key, b"")) == "RANGES_MISSING"
-    monkeypatch.setattr(shape, "Aim", lambda bits, *others: Aim(bits - 20, *others))
-    assert bits(PrivateKey(key)) < 100
-    assert verdict(Shown(key, b"")) == "KEY_RANGES"
+    """Many parts of a small key take more bits than its queries leave."""
+    key = key_of_parameters(count)
+    assert PrivateKey(key).parts == parts
+    assert (bits(PrivateKey(key)) < 100) == (code == "KEY_RANGES")
+    assert verdict(Shown(key, b"")) == code
 
 
 @pytest.mark.parametrize(
