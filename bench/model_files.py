@@ -3,8 +3,8 @@
     python -m bench.model_files FOLDER [MODEL...]
 
 For each model whose name begins with one of the given, or for all, it writes NAME.graph (the
-integer graph as encoded), NAME.weights (the matrices one after another, one byte a weight) and
-NAME.inputs (fresh inputs, each one's tensors one after another, little-endian words) into FOLDER.
+integer graph as encoded), NAME.weights (the matrices one after another, one byte a weight),
+NAME.parameters (little-endian words) and NAME.inputs (fresh inputs, each one's tensors one after another, little-endian words) into FOLDER.
 Then, in native/:
 
     cargo run --release -p inferproof-prover --example measure_private -- FOLDER/NAME
@@ -30,7 +30,7 @@ from bench.native_models import (
 from bench.native_prove import read, split
 from inferproof.proving.artifact import open_artifact
 from inferproof.proving.sumcheck.check import VERSION, flat_inputs, read_facts
-from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS
+from inferproof.proving.sumcheck.loaded import NAME, PARAMETERS, WEIGHTS
 
 SAMPLES = 12
 """Inputs in a file, at most."""
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
 
 
 def write(model: NativeModel, work: Path, prefix: Path) -> None:
-    """Compiles a model and writes its three files, named `prefix` and a suffix each."""
+    """Compiles a model and writes its four files, named `prefix` and a suffix each."""
     say(f"{prefix.name}: compiling")
     compiled = work / "compiled"
     given = tuple(map(str, (model.files.model, model.files.calibration, compiled)))
@@ -76,6 +76,7 @@ def write(model: NativeModel, work: Path, prefix: Path) -> None:
     for suffix, data in (
         ("graph", facts.key.graph()),
         ("weights", artifact.file(WEIGHTS).read_bytes()),
+        ("parameters", artifact.file(PARAMETERS).read_bytes()),
         ("inputs", np.concatenate(inputs).astype("<i4").tobytes()),
     ):
         prefix.with_name(f"{prefix.name}.{suffix}").write_bytes(data)

@@ -1,8 +1,8 @@
 //! Measures private proofs of a graph with its weights and inputs from files.
 //!
 //! `cargo run --release -p inferproof-prover --example measure_private -- PREFIX [SAMPLES [profile [THREADS]]]`
-//! reads PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as little-endian
-//! words; `python -m bench.model_files FOLDER` writes them. Keys serve what keys are to serve. Times are medians by the
+//! reads PREFIX.graph, PREFIX.weights, and as little-endian words PREFIX.parameters and PREFIX.inputs, which holds one set
+//! of inputs after another; `python -m bench.model_files FOLDER` writes them. Keys serve what keys are to serve. Times are medians by the
 //! clock with the least behind them, and in brackets the same of the processor time of all threads.
 #[path = "../../lookup/examples/timing/mod.rs"]
 mod timing;
@@ -115,12 +115,21 @@ fn run() {
     let read = |kind: &str| std::fs::read(format!("{prefix}.{kind}")).unwrap();
     let graph = Graph::decode(&read("graph")).unwrap();
     let weights: Vec<i8> = read("weights").into_iter().map(|byte| byte as i8).collect();
-    let words: Vec<i32> = read("inputs")
-        .chunks_exact(4)
-        .map(|word| i32::from_le_bytes(word.try_into().unwrap()))
-        .collect();
+    let words = |kind: &str| -> Vec<i32> {
+        let bytes = read(kind);
+        let words = bytes.chunks_exact(4);
+        words
+            .map(|word| i32::from_le_bytes(word.try_into().unwrap()))
+            .collect()
+    };
+    let parameters = words("parameters");
+    let values = Values {
+        weights: &weights,
+        parameters: &parameters,
+    };
     let sizes: Vec<usize> = graph.inputs.iter().map(|i| elements(&i.shape)).collect();
-    let samples: Vec<Inputs<'_>> = words
+    let given = words("inputs");
+    let samples: Vec<Inputs<'_>> = given
         .chunks_exact(sizes.iter().sum())
         .take(samples)
         .map(|mut rest| {
@@ -137,7 +146,7 @@ fn run() {
             continue;
         }
         println!("{prefix} {}", profile.name());
-        let (key, epoch) = prepared(&graph, &weights, profile);
+        let (key, epoch) = prepared(&graph, &values, profile);
         let read = PrivateKey::decode(&key.private_key().encode()).unwrap();
         let slot = Cell::new(0);
         let prove = |inputs: &[&[i32]], watch: Watch<'_>| {
@@ -213,14 +222,10 @@ fn epoch_of(key: &ProvingKey, epoch: &Epoch) -> Epoch {
 }
 
 /// A key and an epoch for proofs, and what they take.
-fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epoch) {
-    let values = Values {
-        weights,
-        parameters: &[],
-    };
+fn prepared(graph: &Graph, values: &Values<'_>, profile: Profile) -> (ProvingKey, Epoch) {
     let mut times = [const { Vec::new() }; 4];
     let (made, secret) = timed(&mut times[0], 1, || {
-        ProvingKey::new(graph.clone(), &values, profile).unwrap()
+        ProvingKey::new(graph.clone(), values, profile).unwrap()
     });
     let bytes = made.private_key().encode();
     for kind in Kind::ALL {
@@ -241,7 +246,7 @@ fn prepared(graph: &Graph, weights: &[i8], profile: Profile) -> (ProvingKey, Epo
     ranges(&made);
     let mut epoch = None;
     for slot in 0..LINKS {
-        let load = || ProvingKey::load(&bytes, &values, secret, &[]).unwrap();
+        let load = || ProvingKey::load(&bytes, values, secret, &[]).unwrap();
         let key = timed(&mut times[1], 1, load);
         let first = timed(&mut times[2], 1, || key.begin(slot, &mut |_| true).unwrap());
         epoch = Some(if first.proves() {
