@@ -2,10 +2,10 @@
 
     python -m bench.model_files FOLDER [MODEL...]
 
-For each model whose name begins with one of the given, or for all, it writes NAME.graph (the
-integer graph as encoded), NAME.weights (the matrices one after another, one byte a weight),
-NAME.parameters (little-endian words) and NAME.inputs (fresh inputs, each one's tensors one after another, little-endian words) into FOLDER.
-Then, in native/:
+For each model whose name begins with one of the given, or for all, it writes into FOLDER
+NAME.graph (the integer graph as encoded), NAME.weights (the matrices one after another, one byte a
+weight), NAME.parameters (little-endian words) and NAME.inputs (fresh inputs, each one's tensors one
+after another, little-endian words). Then, in native/:
 
     cargo run --release -p inferproof-prover --example measure_private -- FOLDER/NAME
 """

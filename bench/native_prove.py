@@ -38,6 +38,7 @@ from inferproof.proving.sumcheck.prove import execute as run_model
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.proving.worker import peak_bytes, reset_peak
+from inferproof.second_verifier.private.verifier import PrivateKey as ReferenceKey
 from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.types.tensor import Tensors
 
@@ -46,6 +47,8 @@ PHASES = ("quantise", "execute", BEGINS, "commit", "look up", "reduce", "relate"
 WARM_UP = 3
 ORDERED = 7
 STATEMENT = bytes(range(32))
+LINK_HEAD = 1 + 32 + 32 + 20
+"""Bytes of a link before its opening: kind, two roots and a value."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Outputs = list[npt.NDArray[np.int32]]
@@ -103,7 +106,9 @@ def measure(
         "file_bytes": max(size for _, size in ordered),
         "verify_s": spread([took for took, _ in verified]).json(),
         "verify_processor_s": statistics.median(worked for _, worked in verified),
-        "proof_bytes": max(len(proof.data) for proof in proofs),
+        "proof_bytes": max(len(proof.data) for proof in proofs) - link_bytes(loaded, proofs[0]),
+        "link_bytes": link_bytes(loaded, proofs[0]),
+        "plain_s": spread(plain(model, samples)).json(),
         "base_mb": base / 1e6,
         "load_peak_mb": load_peak / 1e6,
         "prove_peak_mb": peak / 1e6,
@@ -148,7 +153,7 @@ def split(stacked: Tensors) -> list[Tensors]:
 class Proof:
     """A proof and what it shows.
 
-    Units: seconds; `took` by the clock, `worked` and `phases` of this thread's processor time.
+    Units: seconds; `took` by the clock, `worked` and `phases` of the processor time of all threads.
     """
 
     inputs: Outputs
@@ -164,15 +169,15 @@ def prove(loaded: Loaded, sample: Tensors) -> Proof:
     marks: list[tuple[str, float]] = []
 
     def begins(phase: str) -> bool:
-        marks.append((phase, time.thread_time()))
+        marks.append((phase, time.process_time()))
         return True
 
-    clock, began = time.perf_counter(), time.thread_time()
+    clock, began = time.perf_counter(), time.process_time()
     inputs = flat_inputs(loaded.settings, sample)
     begins("execute")
     run = loaded.key.execute(inputs)
     outputs, data = run.outputs(), run.prove(STATEMENT, begins)
-    ended = time.thread_time()
+    ended = time.process_time()
     took = time.perf_counter() - clock
     starts = [("quantise", began), *marks, ("", ended)]
     phases = {
@@ -203,9 +208,41 @@ def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
     Raises: NativeError for a bad proof.
     """
     key = _verifying_key(loaded)
-    clock, began = time.perf_counter(), time.thread_time()
+    clock, began = time.perf_counter(), time.process_time()
     key.verify(proof.inputs, proof.outputs, STATEMENT, proof.data)
-    return time.perf_counter() - clock, time.thread_time() - began
+    return time.perf_counter() - clock, time.process_time() - began
+
+
+def link_bytes(loaded: Loaded, proof: Proof) -> int:
+    """Of the links before a proof, which a verifier knows by the second one of an epoch."""
+    links = ReferenceKey(loaded.bundle.verifying_key).read(proof.data).links
+    return sum(LINK_HEAD + len(link.opening) for link in links)
+
+
+def plain(model: Path, samples: list[Tensors]) -> list[float]:
+    """Seconds of each run by ONNX Runtime on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    given = [as_declared(session, sample) for sample in samples]
+    session.run(None, given[0])
+    taken: list[float] = []
+    for sample in given:
+        began = time.perf_counter()
+        session.run(None, sample)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def as_declared(session: Any, sample: Tensors) -> Tensors:
+    """A sample in the types that the model asks for."""
+    kinds = {given.name: given.type for given in session.get_inputs()}
+    return {
+        name: array.astype(np.int64) if "int64" in kinds[name] else array
+        for name, array in sample.items()
+    }
 
 
 def security(loaded: Loaded) -> dict[str, float]:
@@ -225,17 +262,10 @@ def accuracy(
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    kinds = {given.name: given.type for given in session.get_inputs()}
     error, largest = 0.0, 0.0
     same: list[bool] = []
     for sample, proof in zip(samples, proofs, strict=True):
-        wanted = session.run(
-            None,
-            {
-                name: array.astype(np.int64) if "int64" in kinds[name] else array
-                for name, array in sample.items()
-            },
-        )
+        wanted = session.run(None, as_declared(session, sample))
         real = dequantise(loaded.settings, [values.astype(np.int64) for values in proof.outputs])
         for exact, name in zip(wanted, (o.name for o in loaded.settings.outputs), strict=True):
             error = max(error, float(np.abs(exact - real[name]).max()))

@@ -153,8 +153,10 @@ def _native(rows: list[dict[str, Any]], path: Path) -> None:
         sizes = [row[name] for row in rows]
         axes.scatter(sizes, times, color=OURS, zorder=3, label="native")
         for place, (row, size, took) in enumerate(zip(rows, sizes, times, strict=True)):
-            if row["plan_ms"] is not None:
-                axes.scatter(size, row["plan_ms"] / 1e3, marker="_", s=120, color="#d98c5f")
+            if row["goals"] is not None:
+                axes.scatter(
+                    size, row["goals"]["plan_ms"] / 1e3, marker="_", s=120, color="#d98c5f"
+                )
             if row["ezkl"]:
                 beside = row["ezkl"]["prove_s"]["median"]
                 axes.scatter(size, beside, marker="s", s=22, color=PLAIN)

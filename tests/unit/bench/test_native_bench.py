@@ -33,6 +33,7 @@ from bench.plots import draw_native  # noqa: E402
 
 Make = Callable[[Path], NativeModel]
 FIGURES = {"parameters": 15}
+GOALS = {"plan_ms": 4, "stretch_ms": 1.5, "proof_bytes": 70_000, "verify_ms": 3}
 
 
 def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
@@ -41,8 +42,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
 
     return {
         "model": model,
-        "plan_ms": 4,
-        "stretch_ms": 1.5,
+        "goals": GOALS,
         "parameters": 101_770,
         "weights": 203_264,
         "accumulators": 276,
@@ -57,7 +57,9 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "file_bytes": 90_000,
         "verify_s": of(0.001),
         "verify_processor_s": 0.0009,
-        "proof_bytes": 84_201,
+        "proof_bytes": 66_000,
+        "link_bytes": 166_038,
+        "plain_s": of(0.00001),
         "base_mb": 38.0,
         "load_peak_mb": 57.0,
         "prove_peak_mb": 55.0,
@@ -73,7 +75,8 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
 
 def refused(model: str) -> dict[str, Any]:
     reason = {"reason": "LOWERING_NODES", "message": "It has too many."}
-    return {"model": model, "plan_ms": 1200, "stretch_ms": 350, "refused": reason}
+    goals = {**GOALS, "plan_ms": 1200, "stretch_ms": 350}
+    return {"model": model, "goals": goals, "refused": reason}
 
 
 def ezkl(model: str, prove_s: float) -> dict[str, Any]:
@@ -99,8 +102,8 @@ def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
     report = render_native(section(row("sentiment", 0.003)), peers)
     assert "Measured on 2026-11-21 12:00 UTC; others took 2% of the cores." in report
     assert (
-        "| sentiment | 101,770 | 203,264 B | 276 | 4 ms | 1.5 ms | 3.00 ms (2.70–3.30) | plan "
-        "| 250 × | 1.00 ms | 84,201 B | 55 MB | 57 MB | 100.7 (101.1) | 2.00 s |"
+        "| sentiment | 101,770 | 203,264 B | 4 ms | 1.5 ms | 3.00 ms (2.70–3.30) | plan | 300 × "
+        "| 250 × | 1.00 ms / 3 | 66.0 kB / 70 | 166 kB | 55 MB | 57 MB | 100.7 (101.1) | 2.00 s |"
     ) in report
     phases = "| 0.10 | 0.10 | 0.30 | 0.10 | 2.10 | 3.00 | 3.00 | 0.10 | 4.00 | 0.90 | 1.00 |"
     assert phases in report
@@ -110,7 +113,7 @@ def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
 
 def test_a_model_that_ezkl_did_not_prove_has_no_ratio() -> None:
     for peers in (None, {"rows": [{**ezkl("fraud", 0.75), "reason": "failed"}]}):
-        assert "3.00 ms (2.70–3.30) | plan | – |" in render_native(
+        assert "3.00 ms (2.70–3.30) | plan | 300 × | – |" in render_native(
             section(row("sentiment", 0.003)), peers
         )
 
@@ -131,14 +134,14 @@ def test_without_a_measurement_there_is_no_section() -> None:
 )
 def test_a_time_is_compared_with_what_was_planned(prove_s: float, said: str) -> None:
     assert verdict(row("sentiment", prove_s)) == said
-    assert verdict(row("fraud", prove_s, plan_ms=None, stretch_ms=None)) == "–"
+    assert verdict(row("fraud", prove_s, goals=None)) == "–"
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"verify_s": Spread(0.0031, 0.003, 0.004, 5).json()}, "| **3.10 ms** |"),
-        ({"proof_bytes": 210_001}, "| **210,001 B** |"),
+        ({"verify_s": Spread(0.0031, 0.003, 0.004, 5).json()}, "| **3.10 ms** / 3 |"),
+        ({"proof_bytes": 70_100}, "| **70.1 kB** / 70 |"),
         ({"prove_peak_mb": 69.0}, "| **69 MB** |"),
         ({"security": {"default": 99.9, "conservative": 101.0}}, "| **99.9 (101.0)** |"),
     ],
@@ -150,7 +153,7 @@ def test_what_is_beyond_its_target_stands_out(more: dict[str, Any], said: str) -
 
 def test_what_is_refused_is_a_row_that_says_why() -> None:
     report = render_native(section(refused("minilm-60-tokens")))
-    assert "| minilm-60-tokens | – | – | – | 1,200 ms | 350 ms | – | `LOWERING_NODES` |" in report
+    assert "| minilm-60-tokens | – | – | 1,200 ms | 350 ms | – | `LOWERING_NODES` |" in report
     assert "- **minilm-60-tokens** is not proven: `LOWERING_NODES`. It has too many." in report
     assert "plots/" not in report
 
@@ -207,9 +210,8 @@ def test_the_zoo_is_proven_on_its_test_data(tmp_path: Path) -> None:
 
 
 def test_every_peer_stands_beside_a_model_that_is_measured() -> None:
-    planned = [row for row in ALL if row.plan_ms is not None]
-    assert len(planned) == 8
-    assert all(row.stretch_ms is not None for row in planned)
+    planned = [row for row in ALL if row.goals is not None]
+    assert len(planned) == 10
     assert len(ALL) == 12
     assert len(PEERS) == 7
 
@@ -237,7 +239,7 @@ def test_a_model_that_fails_is_not_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(native, "run_json", answers(answer))
-    rows = (Row(lambda work: native_dense((4, 3), work), 4, 1.5),)
+    rows = (Row(lambda work: native_dense((4, 3), work), native.Goals(**GOALS)),)
     (measured,) = measure_native(rows, tmp_path)["rows"]
     assert measured["model"] == "mlp-4-3"
     assert measured["refused"]["reason"] == reason
