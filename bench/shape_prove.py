@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(model: Path, calibration: Path, fresh: Path, folder: Path) -> dict[str, Any]:
-    """The figures of one model. Units: seconds, of this thread's processor time where they are so
+    """The figures of one model. Units: seconds, of the processor time of all threads where they are so
     named. Raises: InferproofError."""
     openings = PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: openings)) as system:
@@ -56,15 +56,15 @@ def measure(model: Path, calibration: Path, fresh: Path, folder: Path) -> dict[s
         for sample in samples[: MOST + 1]:
             if len(took) > LEAST and time.perf_counter() - ready > ENOUGH_S:
                 break
-            clock, work = time.perf_counter(), time.thread_time()
+            clock, work = time.perf_counter(), time.process_time()
             inputs = flat_inputs(loaded.settings, sample)
             run = loaded.key.execute(inputs)
             outputs, proof = run.outputs(), run.prove(STATEMENT)
-            worked.append(time.thread_time() - work)
+            worked.append(time.process_time() - work)
             took.append(time.perf_counter() - clock)
-            clock = time.thread_time()
+            clock = time.process_time()
             key.verify(inputs, outputs, STATEMENT, proof)
-            verified.append(time.thread_time() - clock)
+            verified.append(time.process_time() - clock)
             size = max(size, len(proof))
             if len(took) == 1:
                 ready = time.perf_counter()
