@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(model: Path, calibration: Path, fresh: Path, folder: Path) -> dict[str, Any]:
-    """The figures of one model. Units: seconds, of the processor time of all threads where they are so
+    """The figures of one model. Units: seconds, of all threads' processor time where they are so
     named. Raises: InferproofError."""
     openings = PassingOpenings()
     with closing(SumcheckSystem(openings=lambda _folder: openings)) as system:
