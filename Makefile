@@ -7,6 +7,7 @@
 # make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
+# make mutants  MUTANTS='--re check_bits' change what checks proofs, place by place, and run the tests on each; all: days
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
 # make kill     kill real processes at every step boundary and at random; about 20 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
@@ -28,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-slow: export OPENBLAS_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo native wheel test test-slow test-native evidence versions imports kill soak serve check fix bench corpus zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native mutants evidence versions imports kill soak serve check fix bench corpus zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -61,6 +62,11 @@ test-slow:
 test-native:
 	@scripts/rust.sh test --locked --workspace
 	@RUSTFLAGS="-C target-cpu=native" scripts/rust.sh test --locked $(addprefix --package inferproof-,$(IN_LANES)) --target-dir target/native
+
+mutants:
+	@cargo mutants --version >/dev/null 2>&1 || { \
+	  echo 'make mutants needs cargo-mutants: cargo install cargo-mutants --locked --version 27.1.0' >&2; exit 1; }
+	@scripts/rust.sh mutants --in-place --output target $(MUTANTS)
 
 evidence:
 	@scripts/bootstrap.sh python

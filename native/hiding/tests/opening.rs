@@ -89,6 +89,22 @@ fn another_value_form_or_root_is_rejected() {
     }
 }
 
+/// The same claim, all of it so many times: terms of every kind are.
+#[test]
+fn a_form_that_is_added_weighs_as_many_times_as_much() {
+    let others = [beside(&[9, 10], 0, true)];
+    let mut case = Case::new(&[10, 9], &others, Profile::Default);
+    let scale = case.begin().challenge();
+    for form in &mut case.claim.forms {
+        let once = std::mem::take(form);
+        form.add(&once, scale);
+    }
+    case.claim.value *= scale;
+    assert_eq!(case.check(&case.open()), Ok(()));
+    case.claim.value += Extension::ONE;
+    assert_eq!(case.check(&case.open()), Err(Rejected::Claim));
+}
+
 #[test]
 fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
     let case = Case::new(
@@ -138,12 +154,11 @@ fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
         Some(ProveError::Vector(1))
     );
     let all = [first, second, third];
+    let (roots, opening) = (case.roots(), case.open());
     let refused = |change: &dyn Fn(&mut Claim), error: ClaimError| {
         let mut claim = case.claim.clone();
         change(&mut claim);
         assert_eq!(prove(&all, &claim), Some(ProveError::Claim(error)));
-        let opening = case.open();
-        let roots = case.roots();
         let verdict = shape.verify(&roots, &claim, &opening, &mut case.begin());
         assert_eq!(verdict, Err(Rejected::Form(error)));
     };
@@ -158,5 +173,12 @@ fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
             &|claim| claim.forms[vector].add_cells(column, 0, vec![Extension::ONE]),
             ClaimError::Unfit { vector, unfit },
         );
+        for variables in 0..16 {
+            let point = vec![Extension::ONE; variables];
+            refused(
+                &|claim| claim.forms[vector].add_point(column, point.clone(), Extension::ONE),
+                ClaimError::Unfit { vector, unfit },
+            );
+        }
     }
 }

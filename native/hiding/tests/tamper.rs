@@ -2,7 +2,7 @@
 
 mod common;
 
-use commitment::Profile;
+use commitment::{Malformed, Profile};
 use common::{Case, beside};
 use hiding::{Committed, Opening};
 use std::collections::BTreeMap;
@@ -82,6 +82,27 @@ fn bytes_that_are_missing_left_over_or_not_canonical_are_rejected() {
     let mut other = bytes;
     other[..4].copy_from_slice(&2_130_706_433_u32.to_le_bytes());
     assert!(case.decode(&other).is_err());
+}
+
+#[test]
+fn more_siblings_than_all_paths_of_a_tree_have_are_refused() {
+    // log2 of the leaves of the first trees.
+    const DEPTH: usize = 11;
+    let case = joint();
+    let written = case.encode(&case.open());
+    let mut fields = written.fields.iter();
+    let (_, place) = fields
+        .find(|(name, _)| *name == "opening: count of siblings")
+        .unwrap();
+    let refusal = |count: usize| {
+        let mut bytes = written.bytes[..*place].to_vec();
+        bytes.extend_from_slice(&(count as u32).to_le_bytes());
+        bytes.resize(bytes.len() + 32 * count, 0);
+        case.decode(&bytes).unwrap_err()
+    };
+    let most = case.shape.queries() * DEPTH;
+    assert_eq!(refusal(most), Malformed::Short);
+    assert_eq!(refusal(most + 1), Malformed::Count);
 }
 
 fn prove(case: &Case, transcript: &mut Transcript) -> Opening {

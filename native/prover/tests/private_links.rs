@@ -17,6 +17,7 @@ use prover::private::{Epoch, Lie, ProvingKey};
 use std::collections::BTreeSet;
 use transcript::{Extension, Site, Transcript};
 use verifier::Rejection;
+use verifier::private::chain::read_all;
 use verifier::private::{Commitment, Known, Link, Proof, verify_knowing};
 
 fn small() -> Case {
@@ -212,11 +213,19 @@ fn a_key_is_renewed_as_often_as_proofs_have_room_for_its_links() {
     };
     let bytes = case.key().encode();
     let mut latest: Option<ProvingKey> = None;
+    let mut rotated = Vec::new();
     for _ in 0..MAX_LINKS - 2 {
         let (links, secret) = latest.as_ref().unwrap_or(&case.prover).rotate(1).unwrap();
         latest = Some(ProvingKey::load(&bytes, &values, secret, &links).unwrap());
+        rotated.push(links);
     }
     let latest = latest.unwrap();
+    // As many are read as a chain has, whatever they say, and not one more.
+    let most = rotated[0].repeat(MAX_LINKS);
+    assert_eq!(read_all(case.key(), &most).unwrap().len(), MAX_LINKS);
+    let more = rotated[0].repeat(MAX_LINKS + 1);
+    let refused = Rejection::LinkCount(MAX_LINKS + 1);
+    assert_eq!(read_all(case.key(), &more), Err(refused));
     assert_eq!(latest.rotate(1).err(), Some(ProveError::Rotations));
     assert_eq!(ProveError::Rotations.code(), "ROTATIONS_SPENT");
     let links = latest.begin(0, &mut |_| true).unwrap();

@@ -7,11 +7,11 @@ mod models;
 mod private_fields;
 
 use claim_reduction::{Constraint, Form, MAX_RANGE_TABLES, Plan, Source, ranged};
-use commitment::Profile;
+use commitment::{MatrixPoint, Profile};
 use fields::{Row, Told, all_seen};
 use graph::{Graph, Op, Values, elements};
-use hidden::seeded_by;
-use hidden::{Case, OPENINGS, case, drawn, drawn_parameters, graphs, parameters, seeded};
+use hidden::{Case, OPENINGS, case, case_seeded, drawn, drawn_parameters, graphs, parameters};
+use hidden::{seeded, seeded_by};
 use hiding::Secret;
 use key::{Kind, LINK_PROTOCOL, PROTOCOL, PrivateKey, RANGES_PROTOCOL, RangePart};
 use liar::{code, honest};
@@ -23,7 +23,7 @@ use prover::ProveError;
 use prover::private::{Beyond, Lie, ProvingKey};
 use prover::relations::Witness;
 use std::collections::BTreeSet;
-use transcript::{Base, Site, Transcript};
+use transcript::{Base, Extension, Site, Transcript};
 use verifier::private::{decode_ranges, verify_ranges};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/private/ranges/");
@@ -51,6 +51,30 @@ fn every_key_shows_its_ranges() {
             assert!(bits >= 100.0, "{name}: {bits}");
         }
     }
+}
+
+/// Two matrices of one input that make a smaller vector in blocks, each of which counts with a weight of its own.
+fn cut() -> Graph {
+    let mut b = Builder::new(8);
+    let x = b.input(&[64], -3, 3);
+    let outputs = [b.linear(x, 40, false), b.linear(x, 16, false)];
+    b.finish(&outputs)
+}
+
+#[test]
+fn a_key_whose_matrices_are_in_blocks_shows_their_ranges() {
+    let [own, other] = [1, 2].map(|seed| case_seeded(cut(), Profile::Default, seed));
+    let point = MatrixPoint {
+        row: vec![Extension::TWO; 6],
+        column: vec![Extension::TWO; 6],
+    };
+    let blocks = own.key().of_key().weights().terms(0, &point).unwrap();
+    assert!(blocks.len() > 1);
+    assert!(blocks.iter().all(|block| block.weight != Extension::ONE));
+    assert_eq!(own.verdict(), "");
+    let shown = shown(&own.prover);
+    assert_eq!(verdict(own.key(), &shown), "");
+    assert_eq!(verdict(other.key(), &shown), "LINK_INVALID");
 }
 
 #[test]

@@ -103,6 +103,22 @@ fn honest_pads_are_accepted_and_both_sides_have_one_functional() {
 }
 
 #[test]
+fn a_batch_is_the_sum_of_all_equations_by_rising_powers() {
+    let case = case(&SUMS, None);
+    assert!(!case.equations.is_empty());
+    let linear = case.equations.linear.iter().map(|equation| &equation.form);
+    let sums = case.equations.quadratic.iter();
+    let forms: Vec<&Form> = linear.chain(sums.map(|equation| &equation.sum)).collect();
+    let alpha = Transcript::new().challenge();
+    let mut expected = Functional::new(case.pads.len());
+    for (form, power) in forms.iter().zip(alpha.powers()) {
+        expected.add(power, form).unwrap();
+    }
+    let batch = Functional::batch(case.pads.len(), alpha, forms).unwrap();
+    assert_eq!(batch, expected);
+}
+
+#[test]
 fn every_violated_equation_is_found() {
     for wrong in 0..SUMS.len() + 2 {
         let mut case = case(&SUMS, Some(wrong));
