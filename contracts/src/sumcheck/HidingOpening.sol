@@ -71,7 +71,7 @@ library HidingOpening {
             uint256 terms = _terms(vector, claim.terms, i, _own(vector, columns, rows));
             weight = Quintic.add(weight, Quintic.mul(_slot(vector, columns), terms));
         }
-        if (Quintic.mul(rest.last, weight) != rest.left) revert ClaimDoesNotHold();
+        if (!Quintic.same(Quintic.mul(rest.last, weight), rest.left)) revert ClaimDoesNotHold();
         return rest.state;
     }
 

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
 import {Quintic} from "./Quintic.sol";
 
-/// @dev Elements of the extension, each in two words of lanes of 85 bits: c0, c1, c2 and c3, c4, the first
-/// in the highest lane. Zeros lie behind both arrays, up to a multiple of eight words.
+/// @dev Elements of the extension, each in two words: c0, c2 and c4 at bits 0, 102 and 181, and c1 and c3 at
+/// bits 0 and 102. Zeros lie behind both arrays, up to a multiple of eight words.
 struct Lanes {
     uint256[] high;
     uint256[] low;
@@ -13,10 +13,15 @@ struct Lanes {
 }
 
 /// @title Sums of products of the extension by the base field, of which only the sum is reduced.
-/// @dev A product of lanes by an element of the base field has 62 bits, so 2^23 of them fit a lane of 85.
+/// @dev A product of a lane by an element of the base field is below 1.04*2^62, so 2^12 of them fit the
+/// smallest lane, of 75 bits.
 library LazySums {
     uint256 private constant P = KOALA_BEAR_MODULUS;
-    uint256 private constant LANE = (1 << 85) - 1;
+    /// @dev Lanes 0 and 2 of an element.
+    uint256 private constant EVEN = 0xffffffff | 0xffffffff << 102;
+    /// @dev The lowest lane of sums, and the one behind it of even coefficients.
+    uint256 private constant LOWEST = (1 << 102) - 1;
+    uint256 private constant MIDDLE = (1 << 79) - 1;
     /// @dev Every second byte, and every second pair of bytes.
     uint256 private constant BYTES_OF_TWO =
         0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
@@ -34,16 +39,18 @@ library LazySums {
         uint256[] memory low = new uint256[](high.length);
         for (uint256 i = 0; i < xs.length; ++i) {
             uint256 x = xs[i];
-            high[i] = x >> 128 << 170 | (x >> 96 & 0xffffffff) << 85 | x >> 64 & 0xffffffff;
-            low[i] = (x >> 32 & 0xffffffff) << 85 | x & 0xffffffff;
+            high[i] = x & EVEN | x >> 204 << 181;
+            low[i] = x >> 51 & EVEN;
         }
         return Lanes(high, low, xs.length);
     }
 
     /// @return The element whose lanes are these sums.
     function reduced(uint256 high, uint256 low) internal pure returns (uint256) {
-        uint256 x = (high >> 170) % P << 128 | (high >> 85 & LANE) % P << 96;
-        return x | (high & LANE) % P << 64 | (low >> 85) % P << 32 | (low & LANE) % P;
+        uint256 x = (high & LOWEST) % P | (low & LOWEST) % P << 51;
+        return
+            x | (high >> 102 & MIDDLE) % P << 102 | (low >> 102) % P << 153 | (high >> 181) % P
+                << 204;
     }
 
     /// @notice Σ lanes[i] * row[i], the row being `length` elements of the base field in the call's data, as a

@@ -140,11 +140,8 @@ library Machine {
             sum := mload(to)
         }
         if (op == MAC) return Quintic.add(sum, Quintic.mul(x, y));
-        if (op == EQ) {
-            uint256 both = Quintic.mul(x, y);
-            return Quintic.sub(Quintic.add(Quintic.ONE, Quintic.add(both, both)), Quintic.add(x, y));
-        }
-        if (op == MULB) return Quintic.mulBase(x, y >> 128);
+        if (op == EQ) return Quintic.agreement(x, y);
+        if (op == MULB) return Quintic.mulBase(x, y);
         if (op == MSC) return Quintic.sub(sum, Quintic.mul(x, y));
         if (op == MOVE) return x;
         if (op == INVERSE) return Quintic.inverse(x);
@@ -189,11 +186,13 @@ library Machine {
         if (op == PADS) return DenseSums.pads(job, here);
         if (op == OPEN) return _open(job, here, openings);
         if (op == EQUAL) {
-            if (Jobs.element(job, here) != Jobs.element(job, here + 2)) revert KnownValuesDiffer();
+            if (!Quintic.same(Jobs.element(job, here), Jobs.element(job, here + 2))) {
+                revert KnownValuesDiffer();
+            }
             return here + 4;
         }
         if (op != END) revert NoInstruction(op);
-        if (Quintic.mul(job.last, Jobs.element(job, here)) != job.left) {
+        if (!Quintic.same(Quintic.mul(job.last, Jobs.element(job, here)), job.left)) {
             revert HidingOpening.ClaimDoesNotHold();
         }
         return 0;
@@ -209,7 +208,7 @@ library Machine {
         Remainder memory rest = openings.open(
             _numbers(job, here + 4),
             roots,
-            Jobs.element(job, here),
+            Quintic.canonical(Jobs.element(job, here)),
             ProofReader.slice(job.cursor, job.end - job.cursor),
             job.state
         );
