@@ -3,6 +3,26 @@ pragma solidity 0.8.37;
 
 import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
 
+/// @dev B^5 + B^2 - 1 for B = 2^51, see Quintic.
+uint256 constant QUINTIC_N = 0x800000000000000000000000000000000000003fffffffffffffffffffffffff;
+/// @dev In each lane the least multiple of p that is at least as many products as are subtracted there,
+/// 1, 0, 4, 3 and 2, of W - 1 and a digit of Y.
+uint256 constant QUINTIC_OFFSET = 0x190207203268e4b060580973a8c81019419346c0000000000000c81039019347;
+/// @dev 16 bits of each lane.
+uint256 constant QUINTIC_DIGIT = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
+/// @dev 29 bits of each lane.
+uint256 constant QUINTIC_BITS_29 = 0x1fffffff000003ffffffe000007ffffffc00000fffffff800001fffffff;
+/// @dev 21 bits of each lane.
+uint256 constant QUINTIC_BITS_21 = 0x1fffff00000003ffffe00000007ffffc0000000fffff80000001fffff;
+/// @dev Three bits of each lane.
+uint256 constant QUINTIC_BITS_3 = 0x7000000000000e000000000001c0000000000038000000000007;
+/// @dev floor(2^52/p).
+uint256 constant QUINTIC_C = 0x204081;
+/// @dev 2*p in each lane.
+uint256 constant QUINTIC_TWICE = 0xfe00000200001fc00000400003f800000800007f00000100000fe000002;
+/// @dev 3*p in each lane.
+uint256 constant QUINTIC_THRICE = 0x17d00000300002fa00000600005f400000c0000be800001800017d000003;
+
 /// @title The field of challenges: KoalaBear[X] / (X^5 + X^2 - 1).
 /// @dev An element c0 + c1*X + ... + c4*X^4 is one word of five lanes of 51 bits, c0 in the lowest one: its
 /// value at X = B = 2^51. Lanes are below W = 2^31 + 2^26, and not always below p, so an element has more than
@@ -20,26 +40,20 @@ import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
 /// < 0.007, q is at least v/p - 1.0055, so that v - q*p < 1.0055*p < 2^31.
 library Quintic {
     uint256 private constant P = KOALA_BEAR_MODULUS;
-    /// @dev B^5 + B^2 - 1.
-    uint256 private constant N = 0x800000000000000000000000000000000000003fffffffffffffffffffffffff;
-    /// @dev In each lane the least multiple of p that is at least as many products as are subtracted there,
-    /// 1, 0, 4, 3 and 2, of W - 1 and a digit of Y.
-    uint256 private constant OFFSET =
-        0x190207203268e4b060580973a8c81019419346c0000000000000c81039019347;
-    /// @dev 16 bits, 29 bits, 21 bits, 2 bits and 1 bit of each lane.
-    uint256 private constant DIGIT = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
-    uint256 private constant BITS_29 =
-        0x1fffffff000003ffffffe000007ffffffc00000fffffff800001fffffff;
-    uint256 private constant BITS_21 = 0x1fffff00000003ffffe00000007ffffc0000000fffff80000001fffff;
-    uint256 private constant BITS_3 = 0x7000000000000e000000000001c0000000000038000000000007;
+    /// @dev Those above.
+    uint256 private constant N = QUINTIC_N;
+    uint256 private constant OFFSET = QUINTIC_OFFSET;
+    uint256 private constant DIGIT = QUINTIC_DIGIT;
+    uint256 private constant BITS_29 = QUINTIC_BITS_29;
+    uint256 private constant BITS_21 = QUINTIC_BITS_21;
+    uint256 private constant BITS_3 = QUINTIC_BITS_3;
+    /// @dev A bit of each lane.
     uint256 private constant BITS_1 = 0x1000000000000200000000000040000000000008000000000001;
-    /// @dev floor(2^52/p).
-    uint256 private constant C = 0x204081;
-    /// @dev 2^31 - p, 2*p and 3*p in each lane.
+    uint256 private constant C = QUINTIC_C;
+    /// @dev 2^31 - p in each lane.
     uint256 private constant EXCESS = 0xffffff0000001fffffe0000003fffffc0000007fffff8000000ffffff;
-    uint256 private constant TWICE = 0xfe00000200001fc00000400003f800000800007f00000100000fe000002;
-    uint256 private constant THRICE =
-        0x17d00000300002fa00000600005f400000c0000be800001800017d000003;
+    uint256 private constant TWICE = QUINTIC_TWICE;
+    uint256 private constant THRICE = QUINTIC_THRICE;
     /// @dev All but 31 bits of each lane.
     uint256 private constant ABOVE =
         0xfffff80000000fffff00000001ffffe00000003ffffc00000007ffff80000000;
