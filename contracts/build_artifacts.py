@@ -37,7 +37,7 @@ ARTIFACTS = ROOT.parent / "src" / "inferproof" / "chain" / "artifacts"
 EVM_VERSION = "cancun"
 VERIFIER_OPTIMIZER_RUNS = 1
 """What ezkl itself deploys with: the smallest code."""
-OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 1000
+OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 100_000
 """As foundry.toml has them; what is in the folder sumcheck is compiled by way of Yul."""
 
 

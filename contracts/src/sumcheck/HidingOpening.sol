@@ -216,8 +216,10 @@ library HidingOpening {
         returns (uint256[] memory point)
     {
         point = new uint256[](first.length + second.length);
-        for (uint256 i = 0; i < point.length; ++i) {
-            point[i] = i < first.length ? first[i] : second[i - first.length];
+        assembly ("memory-safe") {
+            let length := shl(5, mload(first))
+            mcopy(add(point, 32), add(first, 32), length)
+            mcopy(add(add(point, 32), length), add(second, 32), shl(5, mload(second)))
         }
     }
 

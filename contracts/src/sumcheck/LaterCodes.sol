@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {KoalaBear} from "./KoalaBear.sol";
 import {Lanes, LazySums} from "./LazySums.sol";
 import {LinearForms} from "./LinearForms.sol";
-import {Folded, OpenedLeaves} from "./OpenedLeaves.sol";
+import {MerklePaths} from "./MerklePaths.sol";
+import {Folded, Opened, OpenedLeaves} from "./OpenedLeaves.sol";
 import {LaterCode, OpeningShape, Queries} from "./OpeningShape.sol";
 import {ProofReader, Reader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
@@ -209,13 +210,11 @@ library LaterCodes {
     ) private pure returns (uint256[] memory xs, uint256[] memory values) {
         reader.work(queries.work);
         xs = reader.indices(queries.count, folds.depth);
+        uint256[] memory order = MerklePaths.ordered(folds.depth, xs);
+        xs = KoalaBear.powers(KoalaBear.twoAdicGenerator(folds.depth), xs, folds.depth);
         values = first
-            ? OpenedLeaves.first(reader, shape, folded, xs)
-            : OpenedLeaves.later(reader, folds.root, folds.depth, folds.last, xs);
-        uint256 generator = KoalaBear.twoAdicGenerator(folds.depth);
-        for (uint256 i = 0; i < xs.length; ++i) {
-            xs[i] = KoalaBear.power(generator, xs[i]);
-        }
+            ? OpenedLeaves.first(reader, shape, folded, Opened(order, xs))
+            : OpenedLeaves.later(reader, folds.root, folds.depth, folds.last, order);
     }
 
     /// @dev Adds claims by powers of a challenge: answers, then the values of leaves.

@@ -26,7 +26,8 @@ library Operations {
     uint256 private constant C = QUINTIC_C;
     uint256 private constant TWICE = QUINTIC_TWICE;
     /// @dev 3*p in each lane, and one.
-    uint256 private constant THRICE_AND_ONE = 0x17d00000300002fa00000600005f400000c0000be800001800017d000004;
+    uint256 private constant THRICE_AND_ONE =
+        0x17d00000300002fa00000600005f400000c0000be800001800017d000004;
     /// @dev The last of these instructions.
     uint256 private constant EQ = 6;
 

@@ -7,7 +7,8 @@ import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
 uint256 constant QUINTIC_N = 0x800000000000000000000000000000000000003fffffffffffffffffffffffff;
 /// @dev In each lane the least multiple of p that is at least as many products as are subtracted there,
 /// 1, 0, 4, 3 and 2, of W - 1 and a digit of Y.
-uint256 constant QUINTIC_OFFSET = 0x190207203268e4b060580973a8c81019419346c0000000000000c81039019347;
+uint256 constant QUINTIC_OFFSET =
+    0x190207203268e4b060580973a8c81019419346c0000000000000c81039019347;
 /// @dev 16 bits of each lane.
 uint256 constant QUINTIC_DIGIT = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
 /// @dev 29 bits of each lane.
@@ -228,6 +229,19 @@ library Quintic {
         }
     }
 
+    /// @return z Σ_l X^l * word l of the five words that begin at a place in memory.
+    function joined(uint256 where) internal pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            z := mload(add(where, 128))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 96)))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 64)))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 32)))
+            z := add(mulmod(z, shl(51, 1), N), mload(where))
+            z := addmod(z, OFFSET, N)
+        }
+        return reduce(z);
+    }
+
     /// @return x^p, which is Σ ci * X^(ip), because ci^p = ci.
     function frobenius(uint256 x) internal pure returns (uint256) {
         uint256 low = x & 0xffffffff;
@@ -271,7 +285,7 @@ library Quintic {
         product = ONE;
         unchecked {
             for (uint256 i = 0; i < xs.length; ++i) {
-                product = mul(product, agreement(xs[i], ys[i]));
+                product = mul(product, agreement(_word(xs, i), _word(ys, i)));
             }
         }
     }
@@ -289,7 +303,7 @@ library Quintic {
         product = ONE;
         unchecked {
             for (uint256 i = xs.length; i > 0; --i) {
-                uint256 x = xs[i - 1];
+                uint256 x = _word(xs, i - 1);
                 product = mul(product, index & 1 == 1 ? x : TWICE + ONE - x);
                 index >>= 1;
             }
@@ -329,6 +343,13 @@ library Quintic {
                     }
                 }
             }
+        }
+    }
+
+    /// @dev A word of an array that is known to have it.
+    function _word(uint256[] memory xs, uint256 place) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(xs, 32), shl(5, place)))
         }
     }
 
