@@ -18,7 +18,7 @@ struct Lanes {
 library LazySums {
     uint256 private constant P = KOALA_BEAR_MODULUS;
     /// @dev Lanes 0 and 2 of an element.
-    uint256 private constant EVEN = 0xffffffff | 0xffffffff << 102;
+    uint256 private constant EVEN = 0x3fffffffc00000000000000000ffffffff;
     /// @dev The lowest lane of sums, and the one behind it of even coefficients.
     uint256 private constant LOWEST = (1 << 102) - 1;
     uint256 private constant MIDDLE = (1 << 79) - 1;
@@ -37,10 +37,18 @@ library LazySums {
     function spread(uint256[] memory xs) internal pure returns (Lanes memory) {
         uint256[] memory high = new uint256[]((xs.length + 7) & ~uint256(7));
         uint256[] memory low = new uint256[](high.length);
-        for (uint256 i = 0; i < xs.length; ++i) {
-            uint256 x = xs[i];
-            high[i] = x & EVEN | x >> 204 << 181;
-            low[i] = x >> 51 & EVEN;
+        assembly ("memory-safe") {
+            let end := add(xs, shl(5, mload(xs)))
+            let toHigh := high
+            let toLow := low
+            for { let at := xs } lt(at, end) {} {
+                at := add(at, 32)
+                toHigh := add(toHigh, 32)
+                toLow := add(toLow, 32)
+                let x := mload(at)
+                mstore(toHigh, or(and(x, EVEN), shl(181, shr(204, x))))
+                mstore(toLow, and(shr(51, x), EVEN))
+            }
         }
         return Lanes(high, low, xs.length);
     }
@@ -68,14 +76,13 @@ library LazySums {
             for {} length {} {
                 let eight := calldataload(offset)
                 offset := add(offset, 32)
-                switch lt(length, 8)
-                case 1 {
+                if lt(length, 8) {
                     // What lies behind the last element is none of them.
                     let unread := shl(5, sub(8, length))
                     eight := shl(unread, shr(unread, eight))
-                    length := 0
+                    length := 8
                 }
-                default { length := sub(length, 8) }
+                length := sub(length, 8)
                 // Each element's bytes in reverse.
                 eight := or(shl(8, and(eight, BYTES_OF_TWO)), and(shr(8, eight), BYTES_OF_TWO))
                 eight := or(shl(16, and(eight, HALVES)), and(shr(16, eight), HALVES))
@@ -146,10 +153,17 @@ library LazySums {
     /// is summed up as one of elements.
     function byCoefficients(uint256[] memory xs) internal pure returns (Lanes memory lanes) {
         uint256[] memory all = new uint256[](5 * xs.length);
+        uint256 to;
+        assembly ("memory-safe") {
+            to := add(all, 32)
+        }
         for (uint256 i = 0; i < xs.length; ++i) {
             uint256 x = xs[i];
             for (uint256 l = 0; l < 5; ++l) {
-                all[5 * i + l] = x;
+                assembly ("memory-safe") {
+                    mstore(to, x)
+                    to := add(to, 32)
+                }
                 x = Quintic.timesX(x);
             }
         }
