@@ -32,6 +32,14 @@ library KoalaBear {
         }
     }
 
+    /// @return result x^(2^times).
+    function squared(uint256 x, uint256 times) internal pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := x
+            for {} times { times := sub(times, 1) } { result := mod(mul(result, result), P) }
+        }
+    }
+
     /// @return found x^exponent for exponents of so many bits, four of which have a table each.
     function powers(uint256 x, uint256[] memory exponents, uint256 bits)
         internal

@@ -40,8 +40,8 @@ library LaterCodes {
     /// @dev The last polynomial is not that of the opened leaves.
     error LastPolynomialDiffers(uint256 leaf);
 
-    /// @dev Coordinates of a group: tables of 16 elements.
-    uint256 private constant GROUP = 4;
+    /// @dev Coordinates of a group: tables of 8 elements.
+    uint256 private constant GROUP = 3;
     bytes32 private constant ROUND = keccak256("inferproof/sumcheck/1/opening/round");
     bytes32 private constant ROOT = keccak256("inferproof/sumcheck/1/opening/root");
     bytes32 private constant ANSWER = keccak256("inferproof/sumcheck/1/opening/answer");
@@ -133,7 +133,7 @@ library LaterCodes {
     function _powers(Lanes[] memory tables, uint256 x) private pure returns (uint256 product) {
         product = LazySums.evaluate(tables[0], x);
         for (uint256 i = 1; i < tables.length; ++i) {
-            x = KoalaBear.power(x, 1 << GROUP);
+            x = KoalaBear.squared(x, GROUP);
             product = Quintic.mul(product, LazySums.evaluate(tables[i], x));
         }
     }

@@ -61,7 +61,7 @@ library OpenedLeaves {
             uint256 fold = LazySums.reduced(sums.highs[j], sums.lows[j]);
             fold = Quintic.mul(folded.gamma, fold);
             uint256 tail = LazySums.evaluate(folded.tail, x);
-            tail = Quintic.mulBase(tail, KoalaBear.power(x, 1 << shape.rows));
+            tail = Quintic.mulBase(tail, KoalaBear.squared(x, shape.rows));
             values[j] = Quintic.sub(Quintic.add(values[j], fold), tail);
         }
     }

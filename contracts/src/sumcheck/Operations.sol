@@ -38,17 +38,31 @@ library Operations {
             for {} 1 { next := add(next, 7) } {
                 let word := mload(next)
                 let op := shr(248, word)
+                // Most are products, and come first.
+                if iszero(op) {
+                    let x := mload(add(registers, and(shr(211, word), 0x1fffe0)))
+                    let y := mload(add(registers, and(shr(195, word), 0x1fffe0)))
+                    let low := and(y, DIGIT)
+                    let z := addmod(mulmod(x, shr(16, sub(y, low)), N), OFFSET, N)
+                    z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
+                    z := addmod(mulmod(x, low, N), add(shl(16, z), OFFSET), N)
+                    z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
+                    mstore(add(registers, and(shr(227, word), 0x1fffe0)), z)
+                    continue
+                }
                 // Operands of others are no registers.
                 if gt(op, EQ) { break }
                 let x := mload(add(registers, and(shr(211, word), 0x1fffe0)))
                 let y := mload(add(registers, and(shr(195, word), 0x1fffe0)))
                 word := add(registers, and(shr(227, word), 0x1fffe0))
                 // A sum, or a difference.
-                if eq(shr(1, op), 1) {
-                    if and(op, 1) { y := sub(TWICE, y) }
-                    x := add(x, y)
-                    mstore(word, sub(x, mul(and(shr(31, x), BITS_3), P)))
-                    continue
+                if lt(op, 4) {
+                    if gt(op, 1) {
+                        if gt(op, 2) { y := sub(TWICE, y) }
+                        x := add(x, y)
+                        mstore(word, sub(x, mul(and(shr(31, x), BITS_3), P)))
+                        continue
+                    }
                 }
                 let low := and(y, DIGIT)
                 let z := addmod(mulmod(x, shr(16, sub(y, low)), N), OFFSET, N)
@@ -56,14 +70,11 @@ library Operations {
                 z := addmod(mulmod(x, low, N), add(shl(16, z), OFFSET), N)
                 z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
                 // What is done with a product.
-                if op {
-                    switch op
-                    case 1 { z := add(z, mload(word)) }
-                    case 4 { z := sub(add(mload(word), TWICE), z) }
-                    case 6 { z := sub(add(add(z, z), THRICE_AND_ONE), add(x, y)) }
-                    z := sub(z, mul(and(shr(31, z), BITS_3), P))
-                }
-                mstore(word, z)
+                switch op
+                case 1 { z := add(z, mload(word)) }
+                case 4 { z := sub(add(mload(word), TWICE), z) }
+                default { if eq(op, EQ) { z := sub(add(add(z, z), THRICE_AND_ONE), add(x, y)) } }
+                mstore(word, sub(z, mul(and(shr(31, z), BITS_3), P)))
             }
         }
         return next;
