@@ -203,16 +203,13 @@ library DenseSums {
         uint256 ofHigh = 0;
         uint256 ofLow = 0;
         assembly ("memory-safe") {
-            let high := add(mload(lanes), 32)
-            let low := add(mload(add(lanes, 32)), 32)
+            let at := add(mload(lanes), 32)
             let shift := sub(256, shl(3, size))
-            for { let end := add(high, shl(5, count)) } lt(high, end) {} {
+            for { let end := add(at, shl(6, count)) } lt(at, end) { at := add(at, 64) } {
                 let value := shr(shift, mload(from))
-                ofHigh := add(ofHigh, mul(value, mload(high)))
-                ofLow := add(ofLow, mul(value, mload(low)))
+                ofHigh := add(ofHigh, mul(value, mload(at)))
+                ofLow := add(ofLow, mul(value, mload(add(at, 32))))
                 from := add(from, size)
-                high := add(high, 32)
-                low := add(low, 32)
             }
         }
         return LazySums.reduced(ofHigh, ofLow);
@@ -225,15 +222,14 @@ library DenseSums {
     {
         uint256 ofHigh = 0;
         uint256 ofLow = 0;
-        uint256 high = _first(lanes.high);
-        uint256 low = _first(lanes.low);
+        uint256 words = _first(lanes.words);
         unchecked {
             for (uint256 i = 0; i < count; ++i) {
                 uint256 value = _little(from + 4 * i);
                 // A negative integer is its residue. Ranges keep all of them above -p.
                 if (value >> 31 == 1) value = value + P - (1 << 32);
-                ofHigh += value * _word(high, i);
-                ofLow += value * _word(low, i);
+                ofHigh += value * _word(words, 2 * i);
+                ofLow += value * _word(words, 2 * i + 1);
             }
         }
         return LazySums.reduced(ofHigh, ofLow);

@@ -323,8 +323,13 @@ library HidingOpening {
         returns (uint256[] memory whole)
     {
         whole = new uint256[](point.length + 1);
-        for (uint256 i = 0; i < whole.length; ++i) {
-            whole[i] = i < fold ? point[i] : i == fold ? Quintic.ONE : point[i - 1];
+        assert(fold <= point.length);
+        assembly ("memory-safe") {
+            mcopy(add(whole, 32), add(point, 32), shl(5, fold))
+            let place := add(add(whole, 32), shl(5, fold))
+            let rest := sub(mload(point), fold)
+            mcopy(add(place, 32), add(add(point, 32), shl(5, fold)), shl(5, rest))
         }
+        whole[fold] = Quintic.ONE;
     }
 }
