@@ -72,9 +72,9 @@ library DenseSums {
         uint256 count = Jobs.number(here + 4, 2);
         uint256 sum = 0;
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                uint256 x = Quintic.decode(ProofReader.word(from + ELEMENT * i));
-                sum += Quintic.mul(_word(weights, i), x);
+            for (uint256 end = from + ELEMENT * count; from < end; from += ELEMENT) {
+                sum += Quintic.mul(_word(weights, 0), Quintic.decode(ProofReader.word(from)));
+                weights += 32;
             }
         }
         Jobs.put(job, here, Quintic.reduce(sum));

@@ -38,7 +38,7 @@ library Operations {
             for {} 1 { next := add(next, 7) } {
                 let word := mload(next)
                 let op := shr(248, word)
-                // Most are products, and come first.
+                // Most are products, then differences and sums.
                 if iszero(op) {
                     let x := mload(add(registers, and(shr(211, word), 0x1fffe0)))
                     let y := mload(add(registers, and(shr(195, word), 0x1fffe0)))
@@ -50,20 +50,25 @@ library Operations {
                     mstore(add(registers, and(shr(227, word), 0x1fffe0)), z)
                     continue
                 }
+                if eq(op, 3) {
+                    let z := add(mload(add(registers, and(shr(211, word), 0x1fffe0))), TWICE)
+                    z := sub(z, mload(add(registers, and(shr(195, word), 0x1fffe0))))
+                    z := sub(z, mul(and(shr(31, z), BITS_3), P))
+                    mstore(add(registers, and(shr(227, word), 0x1fffe0)), z)
+                    continue
+                }
+                if eq(op, 2) {
+                    let z := mload(add(registers, and(shr(211, word), 0x1fffe0)))
+                    z := add(z, mload(add(registers, and(shr(195, word), 0x1fffe0))))
+                    z := sub(z, mul(and(shr(31, z), BITS_3), P))
+                    mstore(add(registers, and(shr(227, word), 0x1fffe0)), z)
+                    continue
+                }
                 // Operands of others are no registers.
                 if gt(op, EQ) { break }
                 let x := mload(add(registers, and(shr(211, word), 0x1fffe0)))
                 let y := mload(add(registers, and(shr(195, word), 0x1fffe0)))
                 word := add(registers, and(shr(227, word), 0x1fffe0))
-                // A sum, or a difference.
-                if lt(op, 4) {
-                    if gt(op, 1) {
-                        if gt(op, 2) { y := sub(TWICE, y) }
-                        x := add(x, y)
-                        mstore(word, sub(x, mul(and(shr(31, x), BITS_3), P)))
-                        continue
-                    }
-                }
                 let low := and(y, DIGIT)
                 let z := addmod(mulmod(x, shr(16, sub(y, low)), N), OFFSET, N)
                 z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
