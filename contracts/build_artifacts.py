@@ -37,8 +37,8 @@ ARTIFACTS = ROOT.parent / "src" / "inferproof" / "chain" / "artifacts"
 EVM_VERSION = "cancun"
 VERIFIER_OPTIMIZER_RUNS = 1
 """What ezkl itself deploys with: the smallest code."""
-OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 1000
-"""As foundry.toml has them."""
+OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 100_000
+"""As foundry.toml has them; what is in the folder sumcheck is compiled by way of Yul."""
 
 
 def compile_standard_json(document: dict[str, Any]) -> dict[str, Any]:
@@ -87,21 +87,22 @@ def immutables(contract: dict[str, Any]) -> list[list[int]]:
     return sorted([at["start"], at["length"]] for places in found for at in places)
 
 
-def settings(runs: int) -> dict[str, Any]:
+def settings(runs: int, *, by_yul: bool = False) -> dict[str, Any]:
     return {
+        **({"viaIR": True} if by_yul else {}),
         "optimizer": {"enabled": True, "runs": runs},
         "evmVersion": EVM_VERSION,
         "metadata": {"bytecodeHash": "none", "appendCBOR": False},
     }
 
 
-def compiled(sources: dict[str, str], file: str, name: str, runs: int) -> dict[str, Any]:
+def compiled(sources: dict[str, str], file: str, name: str, own: dict[str, Any]) -> dict[str, Any]:
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
     outputs.append("evm.deployedBytecode.immutableReferences")
     document = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
-        "settings": {**settings(runs), "outputSelection": {file: {name: outputs}}},
+        "settings": {**own, "outputSelection": {file: {name: outputs}}},
     }
     contract: dict[str, Any] = compile_standard_json(document)["contracts"][file][name]
     return contract
@@ -139,16 +140,17 @@ def sha256_of(sources: dict[str, str]) -> dict[str, str]:
     return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in sources.items()}
 
 
-def our_contract(name: str, room: str = "", runs: int = OPTIMIZER_RUNS) -> dict[str, Any]:
-    """The artifact of a contract in src/, or in a folder of it."""
+def our_contract(name: str, room: str = "") -> dict[str, Any]:
+    """The artifact of a contract in src/, or in the folder sumcheck of it."""
     file = f"src/{room}{name}.sol"
+    own = settings(SUMCHECK_OPTIMIZER_RUNS, by_yul=True) if room else settings(OPTIMIZER_RUNS)
     sources = with_imports(file)
     lock = json.loads((ROOT / "package-lock.json").read_text())
     openzeppelin = lock["packages"]["node_modules/@openzeppelin/contracts"]["version"]
     return artifact(
         name,
-        compiled(sources, file, name, runs),
-        settings(runs),
+        compiled(sources, file, name, own),
+        own,
         {"openzeppelin": openzeppelin, "sources_sha256": sha256_of(sources)},
     )
 
@@ -200,13 +202,14 @@ def write_verifier_source(folder: Path) -> str:
 def ezkl_verifier() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         sources = {f"{EZKL_VERIFIER}.sol": write_verifier_source(Path(folder))}
-    contract = compiled(sources, f"{EZKL_VERIFIER}.sol", EZKL_VERIFIER, VERIFIER_OPTIMIZER_RUNS)
+    own = settings(VERIFIER_OPTIMIZER_RUNS)
+    contract = compiled(sources, f"{EZKL_VERIFIER}.sol", EZKL_VERIFIER, own)
     origin = {
         "written_by": f"ezkl {version('ezkl')}, create_evm_verifier(reusable=True)",
         "license": "MIT, as its SPDX line says",
         "sources_sha256": sha256_of(sources),
     }
-    return artifact(EZKL_VERIFIER, contract, settings(VERIFIER_OPTIMIZER_RUNS), origin)
+    return artifact(EZKL_VERIFIER, contract, own, origin)
 
 
 def main() -> None:
@@ -215,10 +218,7 @@ def main() -> None:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
-    ours += [
-        our_contract(name, "sumcheck/", SUMCHECK_OPTIMIZER_RUNS)
-        for name in (OPENINGS, PRIVATE_PROOFS)
-    ]
+    ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

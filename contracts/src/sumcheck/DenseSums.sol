@@ -8,6 +8,15 @@ import {LinearForms} from "./LinearForms.sol";
 import {ProofReader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
 
+/// @dev Of columns of so many variables: eq of the coordinates that number their blocks, of 2^low cells, and
+/// what pads count in a block.
+struct Tables {
+    uint256 size;
+    uint256 low;
+    uint256[] high;
+    uint256[] parts;
+}
+
 /// @title Instructions about many integers or elements at once.
 library DenseSums {
     /// @dev An integer that the caller gives is not in the range that the graph declares.
@@ -16,6 +25,8 @@ library DenseSums {
     /// @dev Coefficients of an element, and its bytes.
     uint256 private constant DEGREE = 5;
     uint256 private constant ELEMENT = 20;
+    /// @dev Coordinates within a block of pads, at most.
+    uint256 private constant LOW = 5;
     /// @dev Coordinates that have a table of lanes, at most.
     uint256 private constant LANES = 7;
     uint256 private constant P = KOALA_BEAR_MODULUS;
@@ -61,12 +72,12 @@ library DenseSums {
         uint256 count = Jobs.number(here + 4, 2);
         uint256 sum = 0;
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                uint256 x = Quintic.decode(ProofReader.word(from + ELEMENT * i));
-                sum = Quintic.add(sum, Quintic.mul(_word(weights, i), x));
+            for (uint256 end = from + ELEMENT * count; from < end; from += ELEMENT) {
+                sum += Quintic.mul(_word(weights, 0), Quintic.decode(ProofReader.word(from)));
+                weights += 32;
             }
         }
-        Jobs.put(job, here, sum);
+        Jobs.put(job, here, Quintic.reduce(sum));
         return here + 9;
     }
 
@@ -77,17 +88,16 @@ library DenseSums {
         uint256 columns = Jobs.number(here + 6, 1);
         uint256 variables = Jobs.number(here + 7, 1);
         uint256[] memory point = Jobs.elements(job, here + 8 + 3 * columns, variables);
+        Tables memory tables;
         uint256 sum = 0;
         uint256 first = 0;
         for (uint256 i = 0; i < columns; ++i) {
             uint256 own = here + 8 + 3 * i;
             uint256 size = Jobs.number(own, 1);
-            uint256 weight = _column(
-                LinearForms.part(point, 0, size),
-                Jobs.register(job, here + 2),
-                Jobs.number(here + 4, 2),
-                first
-            );
+            // Columns of one size have the same tables.
+            if (i == 0 || size != tables.size) tables = _tables(point, size);
+            uint256 weight =
+                _column(tables, Jobs.register(job, here + 2), Jobs.number(here + 4, 2), first);
             sum = Quintic.add(sum, Quintic.mul(Jobs.element(job, own + 1), weight));
             first += 1 << size;
         }
@@ -95,90 +105,55 @@ library DenseSums {
         return here + 8 + 3 * columns + 2 * variables;
     }
 
+    /// @return What columns of so many variables are summed up with.
+    function _tables(uint256[] memory point, uint256 size) private pure returns (Tables memory) {
+        uint256 low = size < LOW ? size : LOW;
+        uint256[] memory high = LinearForms.part(point, 0, size - low);
+        uint256[] memory parts = _parts(LinearForms.part(point, size - low, low));
+        return Tables(size, low, Quintic.equality(high, Quintic.ONE), parts);
+    }
+
     /// @dev One column of pads, which begins with the cell `first` of all. Cells are taken in blocks: within
-    /// one the low coordinates weigh them, and what a pad has in a block, Σ_l X^l·eq(cell l), is the same for
-    /// all pads that begin alike; five blocks on, all begins anew.
-    function _column(uint256[] memory point, uint256 weights, uint256 count, uint256 first)
+    /// one the low coordinates weigh them, and what a pad counts, Σ_l X^l·eq(cell l) over its cells in the
+    /// block, is the same for all pads that begin at the same cell of a block, or before it.
+    function _column(Tables memory tables, uint256 weights, uint256 count, uint256 first)
         private
         pure
-        returns (uint256)
+        returns (uint256 sum)
     {
-        uint256 low = point.length < 10 ? 4 : 6;
-        uint256[] memory high =
-            Quintic.equality(LinearForms.part(point, 0, point.length - low), Quintic.ONE);
-        uint256[] memory parts = _parts(LinearForms.part(point, point.length - low, low), first);
-        uint256 end = (first + (1 << point.length) + DEGREE - 1) / DEGREE;
-        uint256 begin = first / DEGREE;
-        weights += 32 * begin;
-        return _blocks(high, parts, weights, (end > count ? count : end) - begin, first % DEGREE);
-    }
-
-    /// @dev Σ over blocks of their weight times what pads have in them: so many pads, of the first of which
-    /// so many cells lie before the first block. What lies beyond the last one is another column's.
-    function _blocks(
-        uint256[] memory high,
-        uint256[] memory parts,
-        uint256 weights,
-        uint256 count,
-        uint256 before
-    ) private pure returns (uint256 sum) {
+        uint256 parts = _first(tables.parts);
+        uint256[] memory high = tables.high;
         unchecked {
-            // Blocks are numbered from 1 here.
-            uint256 own = 1;
-            uint256 inOwn = 0;
-            for (uint256 i = 0; i < count; ++i) {
-                uint256 number = (2 * DEGREE * i + parts.length - 2 * before) / parts.length;
-                uint256 weight = _word(weights, i);
-                uint256 part = _first(parts) + (64 * i & 32 * parts.length - 1);
-                if (number > own) {
-                    sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
-                    (own, inOwn) = (number, 0);
+            for (uint256 i = 0; i < high.length && first < DEGREE * count; ++i) {
+                uint256 at = weights + 32 * (first / DEGREE);
+                uint256 part = parts + 32 * (DEGREE - 1 - first % DEGREE);
+                first += 1 << tables.low;
+                uint256 end = (first + DEGREE - 1) / DEGREE;
+                end = weights + 32 * (end > count ? count : end);
+                uint256 inBlock = 0;
+                for (; at < end; at += 32) {
+                    inBlock += Quintic.mul(_word(at, 0), _word(part, 0));
+                    part += 32 * DEGREE;
                 }
-                if (number == own) {
-                    inOwn = Quintic.add(inOwn, Quintic.mul(weight, _word(part, 0)));
-                }
-                part = _word(part, 1);
-                if (part == 0) continue;
-                if (number == own) {
-                    sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
-                    (own, inOwn) = (number + 1, 0);
-                }
-                inOwn = Quintic.add(inOwn, Quintic.mul(weight, part));
+                sum += Quintic.mul(_word(_first(high), i), Quintic.reduce(inBlock));
             }
-            if (own <= high.length) sum = Quintic.add(sum, Quintic.mul(inOwn, high[own - 1]));
         }
+        return Quintic.reduce(sum);
     }
 
-    /// @return parts Of each pad of five blocks what its cells weigh in the block where it begins, and what
-    /// those weigh that are in the next one.
-    function _parts(uint256[] memory point, uint256 first)
-        private
-        pure
-        returns (uint256[] memory parts)
-    {
+    /// @return parts What a pad counts in a block that begins with one of its cells or before them: from the
+    /// pad whose last cell is the block's first one to that whose first is the block's last.
+    function _parts(uint256[] memory point) private pure returns (uint256[] memory parts) {
         uint256[] memory table = Quintic.equality(point, Quintic.ONE);
-        parts = new uint256[](2 * table.length);
-        unchecked {
-            for (uint256 j = 0; j < table.length; ++j) {
-                uint256 cell = DEGREE * j + table.length - first % DEGREE & table.length - 1;
-                uint256 own = table.length - cell < DEGREE ? table.length - cell : DEGREE;
-                parts[2 * j] = _powers(_first(table) + 32 * cell, own);
-                if (own == DEGREE) continue;
-                uint256 next = _powers(_first(table), DEGREE - own);
-                for (uint256 l = 0; l < own; ++l) {
-                    next = Quintic.timesX(next);
-                }
-                parts[2 * j + 1] = next;
-            }
+        // Cells of other blocks count nothing.
+        uint256[] memory cells = new uint256[](table.length + 2 * (DEGREE - 1));
+        parts = new uint256[](table.length + DEGREE - 1);
+        assembly ("memory-safe") {
+            mcopy(add(cells, 160), add(table, 32), shl(5, mload(table)))
         }
-    }
-
-    /// @dev Σ_l X^l·word l, of at least one word.
-    function _powers(uint256 words, uint256 count) private pure returns (uint256 sum) {
         unchecked {
-            sum = _word(words, count - 1);
-            for (uint256 l = count - 1; l > 0; --l) {
-                sum = Quintic.add(Quintic.timesX(sum), _word(words, l - 1));
+            for (uint256 i = 0; i < parts.length; ++i) {
+                parts[i] = Quintic.joined(_first(cells) + 32 * i);
             }
         }
     }
@@ -228,16 +203,13 @@ library DenseSums {
         uint256 ofHigh = 0;
         uint256 ofLow = 0;
         assembly ("memory-safe") {
-            let high := add(mload(lanes), 32)
-            let low := add(mload(add(lanes, 32)), 32)
+            let at := add(mload(lanes), 32)
             let shift := sub(256, shl(3, size))
-            for { let end := add(high, shl(5, count)) } lt(high, end) {} {
+            for { let end := add(at, shl(6, count)) } lt(at, end) { at := add(at, 64) } {
                 let value := shr(shift, mload(from))
-                ofHigh := add(ofHigh, mul(value, mload(high)))
-                ofLow := add(ofLow, mul(value, mload(low)))
+                ofHigh := add(ofHigh, mul(value, mload(at)))
+                ofLow := add(ofLow, mul(value, mload(add(at, 32))))
                 from := add(from, size)
-                high := add(high, 32)
-                low := add(low, 32)
             }
         }
         return LazySums.reduced(ofHigh, ofLow);
@@ -250,15 +222,14 @@ library DenseSums {
     {
         uint256 ofHigh = 0;
         uint256 ofLow = 0;
-        uint256 high = _first(lanes.high);
-        uint256 low = _first(lanes.low);
+        uint256 words = _first(lanes.words);
         unchecked {
             for (uint256 i = 0; i < count; ++i) {
                 uint256 value = _little(from + 4 * i);
                 // A negative integer is its residue. Ranges keep all of them above -p.
                 if (value >> 31 == 1) value = value + P - (1 << 32);
-                ofHigh += value * _word(high, i);
-                ofLow += value * _word(low, i);
+                ofHigh += value * _word(words, 2 * i);
+                ofLow += value * _word(words, 2 * i + 1);
             }
         }
         return LazySums.reduced(ofHigh, ofLow);

@@ -71,7 +71,7 @@ library HidingOpening {
             uint256 terms = _terms(vector, claim.terms, i, _own(vector, columns, rows));
             weight = Quintic.add(weight, Quintic.mul(_slot(vector, columns), terms));
         }
-        if (Quintic.mul(rest.last, weight) != rest.left) revert ClaimDoesNotHold();
+        if (!Quintic.same(Quintic.mul(rest.last, weight), rest.left)) revert ClaimDoesNotHold();
         return rest.state;
     }
 
@@ -216,8 +216,10 @@ library HidingOpening {
         returns (uint256[] memory point)
     {
         point = new uint256[](first.length + second.length);
-        for (uint256 i = 0; i < point.length; ++i) {
-            point[i] = i < first.length ? first[i] : second[i - first.length];
+        assembly ("memory-safe") {
+            let length := shl(5, mload(first))
+            mcopy(add(point, 32), add(first, 32), length)
+            mcopy(add(add(point, 32), length), add(second, 32), shl(5, mload(second)))
         }
     }
 
@@ -321,8 +323,13 @@ library HidingOpening {
         returns (uint256[] memory whole)
     {
         whole = new uint256[](point.length + 1);
-        for (uint256 i = 0; i < whole.length; ++i) {
-            whole[i] = i < fold ? point[i] : i == fold ? Quintic.ONE : point[i - 1];
+        assert(fold <= point.length);
+        assembly ("memory-safe") {
+            mcopy(add(whole, 32), add(point, 32), shl(5, fold))
+            let place := add(add(whole, 32), shl(5, fold))
+            let rest := sub(mload(point), fold)
+            mcopy(add(place, 32), add(add(point, 32), shl(5, fold)), shl(5, rest))
         }
+        whole[fold] = Quintic.ONE;
     }
 }

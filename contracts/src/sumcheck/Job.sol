@@ -25,7 +25,9 @@ library Jobs {
         assembly ("memory-safe") {
             word := mload(here)
         }
-        return word >> 256 - 8 * size;
+        unchecked {
+            return word >> 256 - 8 * size;
+        }
     }
 
     /// @return x The element in the register that two bytes of an instruction name.
@@ -46,7 +48,9 @@ library Jobs {
 
     /// @return Where the register is that two bytes of an instruction name.
     function register(Job memory job, uint256 here) internal pure returns (uint256) {
-        return job.registers + 32 * number(here, 2);
+        unchecked {
+            return job.registers + 32 * number(here, 2);
+        }
     }
 
     /// @return xs The elements in registers that an instruction lists.

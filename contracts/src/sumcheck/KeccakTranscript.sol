@@ -56,14 +56,14 @@ library KeccakTranscript {
         next = squeeze(state);
         assembly ("memory-safe") {
             let rest := next
-            element := shl(128, mod(rest, P))
+            element := mod(rest, P)
             rest := div(rest, P)
-            element := or(element, shl(96, mod(rest, P)))
+            element := or(element, shl(51, mod(rest, P)))
             rest := div(rest, P)
-            element := or(element, shl(64, mod(rest, P)))
+            element := or(element, shl(102, mod(rest, P)))
             rest := div(rest, P)
-            element := or(element, shl(32, mod(rest, P)))
-            element := or(element, mod(div(rest, P), P))
+            element := or(element, shl(153, mod(rest, P)))
+            element := or(element, shl(204, mod(div(rest, P), P)))
         }
     }
 

@@ -32,6 +32,49 @@ library KoalaBear {
         }
     }
 
+    /// @return result x^(2^times).
+    function squared(uint256 x, uint256 times) internal pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := x
+            for {} times { times := sub(times, 1) } { result := mod(mul(result, result), P) }
+        }
+    }
+
+    /// @return found x^exponent for exponents of so many bits, four of which have a table each.
+    function powers(uint256 x, uint256[] memory exponents, uint256 bits)
+        internal
+        pure
+        returns (uint256[] memory found)
+    {
+        uint256[] memory table = new uint256[](16 * ((bits + 3) / 4));
+        found = new uint256[](exponents.length);
+        assembly ("memory-safe") {
+            table := add(table, 32)
+            let end := add(table, shl(5, mload(sub(table, 32))))
+            for { let at := table } lt(at, end) {} {
+                let entry := 1
+                for { let i := 0 } lt(i, 16) { i := add(i, 1) } {
+                    mstore(at, entry)
+                    entry := mod(mul(entry, x), P)
+                    at := add(at, 32)
+                }
+                x := entry
+            }
+            end := add(found, shl(5, mload(found)))
+            for { let at := found } lt(at, end) {} {
+                at := add(at, 32)
+                exponents := add(exponents, 32)
+                let result := 1
+                let own := table
+                for { let rest := mload(exponents) } rest { rest := shr(4, rest) } {
+                    result := mod(mul(result, mload(add(own, shl(5, and(rest, 15))))), P)
+                    own := add(own, 512)
+                }
+                mstore(at, result)
+            }
+        }
+    }
+
     /// @return 1/x, which is x^(p-2).
     function inverse(uint256 x) internal pure returns (uint256) {
         if (x == 0) revert ZeroHasNoInverse();

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {KoalaBear} from "./KoalaBear.sol";
 import {Lanes, LazySums} from "./LazySums.sol";
 import {LinearForms} from "./LinearForms.sol";
-import {Folded, OpenedLeaves} from "./OpenedLeaves.sol";
+import {MerklePaths} from "./MerklePaths.sol";
+import {Folded, Opened, OpenedLeaves} from "./OpenedLeaves.sol";
 import {LaterCode, OpeningShape, Queries} from "./OpeningShape.sol";
 import {ProofReader, Reader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
@@ -39,8 +40,8 @@ library LaterCodes {
     /// @dev The last polynomial is not that of the opened leaves.
     error LastPolynomialDiffers(uint256 leaf);
 
-    /// @dev Coordinates of a group: tables of 16 elements.
-    uint256 private constant GROUP = 4;
+    /// @dev Coordinates of a group: tables of 8 elements.
+    uint256 private constant GROUP = 3;
     bytes32 private constant ROUND = keccak256("inferproof/sumcheck/1/opening/round");
     bytes32 private constant ROOT = keccak256("inferproof/sumcheck/1/opening/root");
     bytes32 private constant ANSWER = keccak256("inferproof/sumcheck/1/opening/answer");
@@ -132,7 +133,7 @@ library LaterCodes {
     function _powers(Lanes[] memory tables, uint256 x) private pure returns (uint256 product) {
         product = LazySums.evaluate(tables[0], x);
         for (uint256 i = 1; i < tables.length; ++i) {
-            x = KoalaBear.power(x, 1 << GROUP);
+            x = KoalaBear.squared(x, GROUP);
             product = Quintic.mul(product, LazySums.evaluate(tables[i], x));
         }
     }
@@ -183,7 +184,7 @@ library LaterCodes {
             _opened(reader, shape, folded, folds, shape.end, shape.codes.length == 0);
         Lanes memory coefficients = LazySums.spread(polynomial);
         for (uint256 i = 0; i < xs.length; ++i) {
-            if (LazySums.evaluate(coefficients, xs[i]) != values[i]) {
+            if (!Quintic.same(LazySums.evaluate(coefficients, xs[i]), values[i])) {
                 revert LastPolynomialDiffers(i);
             }
         }
@@ -209,13 +210,11 @@ library LaterCodes {
     ) private pure returns (uint256[] memory xs, uint256[] memory values) {
         reader.work(queries.work);
         xs = reader.indices(queries.count, folds.depth);
+        uint256[] memory order = MerklePaths.ordered(folds.depth, xs);
+        xs = KoalaBear.powers(KoalaBear.twoAdicGenerator(folds.depth), xs, folds.depth);
         values = first
-            ? OpenedLeaves.first(reader, shape, folded, xs)
-            : OpenedLeaves.later(reader, folds.root, folds.depth, folds.last, xs);
-        uint256 generator = KoalaBear.twoAdicGenerator(folds.depth);
-        for (uint256 i = 0; i < xs.length; ++i) {
-            xs[i] = KoalaBear.power(generator, xs[i]);
-        }
+            ? OpenedLeaves.first(reader, shape, folded, Opened(order, xs))
+            : OpenedLeaves.later(reader, folds.root, folds.depth, folds.last, order);
     }
 
     /// @dev Adds claims by powers of a challenge: answers, then the values of leaves.

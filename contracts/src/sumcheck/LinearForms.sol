@@ -95,8 +95,9 @@ library LinearForms {
         returns (uint256[] memory copied)
     {
         copied = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            copied[i] = point[first + i];
+        assert(first + count <= point.length);
+        assembly ("memory-safe") {
+            mcopy(add(copied, 32), add(add(point, 32), shl(5, first)), shl(5, count))
         }
     }
 }

@@ -5,6 +5,7 @@ import {DenseSums} from "./DenseSums.sol";
 import {HidingOpening, Remainder} from "./HidingOpening.sol";
 import {Job, Jobs} from "./Job.sol";
 import {Openings} from "./Openings.sol";
+import {Operations} from "./Operations.sol";
 import {ProofReader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
 import {TranscriptSteps} from "./TranscriptSteps.sol";
@@ -27,13 +28,7 @@ library Machine {
     /// @dev There is no such instruction.
     error NoInstruction(uint256 op);
 
-    uint256 private constant MUL = 0;
-    uint256 private constant MAC = 1;
-    uint256 private constant ADD = 2;
-    uint256 private constant SUB = 3;
-    uint256 private constant MSC = 4;
-    uint256 private constant MULB = 5;
-    uint256 private constant EQ = 6;
+    /// @dev Those before them are operations of two elements.
     uint256 private constant MOVE = 7;
     uint256 private constant INVERSE = 8;
     /// @dev Instructions with operands of their own. Up to RANGE they are about what is absorbed and given.
@@ -81,9 +76,11 @@ library Machine {
         _begin(job);
         uint256 here = job.program + HEADER;
         while (here != 0) {
-            here = _operations(job.registers, here);
+            here = Operations.run(job.registers, here);
             uint256 op = Jobs.number(here, 1);
-            here = op > RANGE ? _other(job, op, here + 1, openings) : _transcript(job, op, here + 1);
+            if (op <= INVERSE) here = _unary(job, op, here + 1);
+            else if (op > RANGE) here = _other(job, op, here + 1, openings);
+            else here = _transcript(job, op, here + 1);
         }
         return job.slots;
     }
@@ -100,55 +97,6 @@ library Machine {
         for (uint256 i = Jobs.number(job.program + 2, 2); i > 0; --i) {
             registers[i - 1] = Quintic.decode(Jobs.number(from + 20 * (i - 1), 32));
         }
-    }
-
-    /// @dev Operations on elements, up to an instruction of another kind.
-    /// @return next Where that is.
-    function _operations(uint256 registers, uint256 here) private pure returns (uint256 next) {
-        next = here;
-        while (true) {
-            uint256 op;
-            uint256 to;
-            uint256 x;
-            uint256 y;
-            assembly ("memory-safe") {
-                let word := mload(next)
-                op := shr(248, word)
-                to := add(registers, and(shr(227, word), 0x1fffe0))
-                x := add(registers, and(shr(211, word), 0x1fffe0))
-                y := add(registers, and(shr(195, word), 0x1fffe0))
-            }
-            if (op >= DATA) break;
-            assembly ("memory-safe") {
-                x := mload(x)
-                y := mload(y)
-                next := add(next, 7)
-            }
-            if (op == MUL) x = Quintic.mul(x, y);
-            else if (op == ADD) x = Quintic.add(x, y);
-            else if (op == SUB) x = Quintic.sub(x, y);
-            else x = _rarer(op, to, x, y);
-            assembly ("memory-safe") {
-                mstore(to, x)
-            }
-        }
-    }
-
-    function _rarer(uint256 op, uint256 to, uint256 x, uint256 y) private pure returns (uint256) {
-        uint256 sum;
-        assembly ("memory-safe") {
-            sum := mload(to)
-        }
-        if (op == MAC) return Quintic.add(sum, Quintic.mul(x, y));
-        if (op == EQ) {
-            uint256 both = Quintic.mul(x, y);
-            return Quintic.sub(Quintic.add(Quintic.ONE, Quintic.add(both, both)), Quintic.add(x, y));
-        }
-        if (op == MULB) return Quintic.mulBase(x, y >> 128);
-        if (op == MSC) return Quintic.sub(sum, Quintic.mul(x, y));
-        if (op == MOVE) return x;
-        if (op == INVERSE) return Quintic.inverse(x);
-        revert NoInstruction(op);
     }
 
     /// @dev Instructions about transcript, what is given and the proof's bytes.
@@ -171,6 +119,13 @@ library Machine {
         return DenseSums.range(job, here);
     }
 
+    /// @dev Copies an element or inverts it: its operands are as those of operations.
+    function _unary(Job memory job, uint256 op, uint256 here) private pure returns (uint256) {
+        uint256 x = Jobs.element(job, here + 2);
+        Jobs.put(job, here, op == MOVE ? x : Quintic.inverse(x));
+        return here + 6;
+    }
+
     /// @dev All others. The last one gives 0.
     function _other(Job memory job, uint256 op, uint256 here, Openings openings)
         private
@@ -189,11 +144,13 @@ library Machine {
         if (op == PADS) return DenseSums.pads(job, here);
         if (op == OPEN) return _open(job, here, openings);
         if (op == EQUAL) {
-            if (Jobs.element(job, here) != Jobs.element(job, here + 2)) revert KnownValuesDiffer();
+            if (!Quintic.same(Jobs.element(job, here), Jobs.element(job, here + 2))) {
+                revert KnownValuesDiffer();
+            }
             return here + 4;
         }
         if (op != END) revert NoInstruction(op);
-        if (Quintic.mul(job.last, Jobs.element(job, here)) != job.left) {
+        if (!Quintic.same(Quintic.mul(job.last, Jobs.element(job, here)), job.left)) {
             revert HidingOpening.ClaimDoesNotHold();
         }
         return 0;
@@ -209,7 +166,7 @@ library Machine {
         Remainder memory rest = openings.open(
             _numbers(job, here + 4),
             roots,
-            Jobs.element(job, here),
+            Quintic.canonical(Jobs.element(job, here)),
             ProofReader.slice(job.cursor, job.end - job.cursor),
             job.state
         );

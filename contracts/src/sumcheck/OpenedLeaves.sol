@@ -17,6 +17,12 @@ struct Folded {
     Lanes tail;
 }
 
+/// @dev Leaves that are opened: in what order they are in their tree, and their points.
+struct Opened {
+    uint256[] order;
+    uint256[] xs;
+}
+
 /// @dev Of each leaf of the first codes: R's value, and the sum over all columns in both kinds of words.
 struct Sums {
     uint256[] pads;
@@ -40,23 +46,22 @@ library OpenedLeaves {
         Reader memory reader,
         OpeningShape memory shape,
         Folded memory folded,
-        uint256[] memory indices
+        Opened memory opened
     ) internal pure returns (uint256[] memory values) {
         Sums memory sums;
-        sums.pads = new uint256[](indices.length);
-        sums.highs = new uint256[](indices.length);
-        sums.lows = new uint256[](indices.length);
+        sums.pads = new uint256[](opened.xs.length);
+        sums.highs = new uint256[](opened.xs.length);
+        sums.lows = new uint256[](opened.xs.length);
         for (uint256 i = 0; i < shape.vectors.length; ++i) {
-            _tree(reader, shape, folded, i, indices, sums);
+            _tree(reader, shape, folded, i, opened.order, sums);
         }
         values = sums.pads;
-        uint256 generator = KoalaBear.twoAdicGenerator(shape.rows + shape.rate);
-        for (uint256 j = 0; j < indices.length; ++j) {
-            uint256 x = KoalaBear.power(generator, indices[j]);
+        for (uint256 j = 0; j < values.length; ++j) {
+            uint256 x = opened.xs[j];
             uint256 fold = LazySums.reduced(sums.highs[j], sums.lows[j]);
             fold = Quintic.mul(folded.gamma, fold);
             uint256 tail = LazySums.evaluate(folded.tail, x);
-            tail = Quintic.mulBase(tail, KoalaBear.power(x, 1 << shape.rows));
+            tail = Quintic.mulBase(tail, KoalaBear.squared(x, shape.rows));
             values[j] = Quintic.sub(Quintic.add(values[j], fold), tail);
         }
     }
@@ -67,14 +72,14 @@ library OpenedLeaves {
         OpeningShape memory shape,
         Folded memory folded,
         uint256 index,
-        uint256[] memory indices,
+        uint256[] memory order,
         Sums memory sums
     ) private pure {
         VectorShape memory vector = shape.vectors[index];
         bool fresh = vector.mask == Mask.Block;
         uint256 length = (1 << vector.fold) + (fresh ? PAD : 0) + vector.salts;
-        bytes32[] memory digests = new bytes32[](indices.length);
-        for (uint256 j = 0; j < indices.length; ++j) {
+        bytes32[] memory digests = new bytes32[](order.length);
+        for (uint256 j = 0; j < order.length; ++j) {
             uint256 offset = reader.take(4 * length);
             digests[j] = _digest(offset, 4 * length);
             // R's coefficients are the bytes of an element.
@@ -85,7 +90,7 @@ library OpenedLeaves {
             sums.highs[j] += high;
             sums.lows[j] += low;
         }
-        _check(reader, shape.rows + shape.rate, folded.roots[index], indices, digests);
+        _check(reader, shape.rows + shape.rate, folded.roots[index], order, digests);
     }
 
     /// @return values Those of leaves of a later code: Σ eq(fold, c) * element c.
@@ -94,19 +99,19 @@ library OpenedLeaves {
         bytes32 root,
         uint256 depth,
         uint256[] memory fold,
-        uint256[] memory indices
+        uint256[] memory order
     ) internal pure returns (uint256[] memory values) {
         uint256 length = 5 << fold.length;
         Lanes memory weights = LazySums.byCoefficients(Quintic.equality(fold, Quintic.ONE));
-        values = new uint256[](indices.length);
-        bytes32[] memory digests = new bytes32[](indices.length);
-        for (uint256 j = 0; j < indices.length; ++j) {
+        values = new uint256[](order.length);
+        bytes32[] memory digests = new bytes32[](order.length);
+        for (uint256 j = 0; j < order.length; ++j) {
             uint256 offset = reader.take(4 * length);
             digests[j] = _digest(offset, 4 * length);
             (uint256 high, uint256 low) = LazySums.dot(weights, offset, length);
             values[j] = LazySums.reduced(high, low);
         }
-        _check(reader, depth, root, indices, digests);
+        _check(reader, depth, root, order, digests);
     }
 
     /// @dev Reads the siblings of leaves, and checks that both lead to the root.
@@ -114,7 +119,7 @@ library OpenedLeaves {
         Reader memory reader,
         uint256 depth,
         bytes32 root,
-        uint256[] memory indices,
+        uint256[] memory order,
         bytes32[] memory digests
     ) private pure {
         uint256 count = reader.le32();
@@ -124,12 +129,9 @@ library OpenedLeaves {
             siblings.offset := offset
             siblings.length := count
         }
-        // The paths use up what they are given.
-        uint256[] memory own = new uint256[](indices.length);
-        for (uint256 i = 0; i < own.length; ++i) {
-            own[i] = indices[i];
+        if (MerklePaths.rootOf(depth, order, digests, siblings) != root) {
+            revert LeavesOfAnotherTree();
         }
-        if (MerklePaths.root(depth, own, digests, siblings) != root) revert LeavesOfAnotherTree();
     }
 
     function _digest(uint256 offset, uint256 length) private pure returns (bytes32 digest) {

@@ -52,8 +52,16 @@ library ProofReader {
     {
         uint256 offset = take(reader, 20 * count);
         xs = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            xs[i] = Quintic.decode(word(offset + 20 * i));
+        uint256 to;
+        assembly ("memory-safe") {
+            to := add(xs, 32)
+        }
+        for (uint256 end = offset + 20 * count; offset < end; offset += 20) {
+            uint256 x = Quintic.decode(word(offset));
+            assembly ("memory-safe") {
+                mstore(to, x)
+                to := add(to, 32)
+            }
         }
     }
 

@@ -3,56 +3,89 @@ pragma solidity 0.8.37;
 
 import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
 
+/// @dev B^5 + B^2 - 1 for B = 2^51, see Quintic.
+uint256 constant QUINTIC_N = 0x800000000000000000000000000000000000003fffffffffffffffffffffffff;
+/// @dev In each lane the least multiple of p that is at least as many products as are subtracted there,
+/// 1, 0, 4, 3 and 2, of W - 1 and a digit of Y.
+uint256 constant QUINTIC_OFFSET =
+    0x190207203268e4b060580973a8c81019419346c0000000000000c81039019347;
+/// @dev 16 bits of each lane.
+uint256 constant QUINTIC_DIGIT = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
+/// @dev 29 bits of each lane.
+uint256 constant QUINTIC_BITS_29 = 0x1fffffff000003ffffffe000007ffffffc00000fffffff800001fffffff;
+/// @dev 21 bits of each lane.
+uint256 constant QUINTIC_BITS_21 = 0x1fffff00000003ffffe00000007ffffc0000000fffff80000001fffff;
+/// @dev Three bits of each lane.
+uint256 constant QUINTIC_BITS_3 = 0x7000000000000e000000000001c0000000000038000000000007;
+/// @dev floor(2^52/p).
+uint256 constant QUINTIC_C = 0x204081;
+/// @dev 2*p in each lane.
+uint256 constant QUINTIC_TWICE = 0xfe00000200001fc00000400003f800000800007f00000100000fe000002;
+/// @dev 3*p in each lane.
+uint256 constant QUINTIC_THRICE = 0x17d00000300002fa00000600005f400000c0000be800001800017d000003;
+
 /// @title The field of challenges: KoalaBear[X] / (X^5 + X^2 - 1).
-/// @dev An element c0 + c1*X + ... + c4*X^4 is one word of five lanes of 32 bits, c0 in the most
-/// significant one at bit 128 and c4 at bit 0; all that is above bit 160 is zero. The lanes are in the
-/// order of the canonical bytes of a proof (specs/transcript.md, section 1), each of which is in
-/// little-endian order there.
+/// @dev An element c0 + c1*X + ... + c4*X^4 is one word of five lanes of 51 bits, c0 in the lowest one: its
+/// value at X = B = 2^51. Lanes are below W = 2^31 + 2^26, and not always below p, so an element has more than
+/// one word. `canonical` gives the one whose lanes are below p; words are compared, hashed and given to other
+/// contracts as that only. What is read from a proof is canonical or refused.
 ///
-/// Every function takes and gives elements whose lanes are below p. Nothing in here checks that but
-/// `check`, which everything that reads a proof goes through.
+/// A product is one of words modulo N = B^5 + B^2 - 1: the EVM reduces powers of X by that. Coefficients of
+/// a product have 65 bits, so the second factor is taken in digits of 16 bits. A coefficient of the product
+/// is a sum of at most six products less at most four, and OFFSET, a multiple of p in each lane, keeps it
+/// above zero. With a first factor below W and a second one below Y = 3*2^31 + 2^26 all lanes stay below
+/// 0.98*2^51, and so the whole below N, for either digit; and so they do where digits are multiplied by two
+/// words below W and 2^31 whose products are added (`times`) and the second factor is below W.
 ///
-/// A product needs five multiplications: lanes 0, 2, 4 of a word and lanes 1, 3, shifted down, are
-/// polynomials in Y = 2^64, so a multiplication of words is one of polynomials whose coefficients have 64
-/// bits. That is enough for sums of four products: 4*(p-1)^2 < 2^64. What a product leaves at 2^256 and
-/// above is that of both c0 alone, which is made by itself.
+/// A lane v < 2^51 is reduced by the quotient q = floor(v/2^22)*C / 2^30, C = floor(2^52/p): since 2^52/p - C
+/// < 0.007, q is at least v/p - 1.0055, so that v - q*p < 1.0055*p < 2^31.
 library Quintic {
     uint256 private constant P = KOALA_BEAR_MODULUS;
-    /// @dev A lane of 64 bits.
-    uint256 private constant LANE = 0xffffffffffffffff;
-    /// @dev Lanes 0, 2 and 4 of 32 bits, counted from bit 0.
-    uint256 private constant EVEN = 0x00ffffffff00000000ffffffff00000000ffffffff;
-    /// @dev Bit 31 of each lane.
-    uint256 private constant HIGH = 0x008000000080000000800000008000000080000000;
-    /// @dev 2^31 - p in each lane: bit 31 of x + EXCESS is set where x is p or more.
-    uint256 private constant EXCESS = 0x0000ffffff00ffffff00ffffff00ffffff00ffffff;
-    /// @dev p in each lane.
-    uint256 private constant MODULI = 0x007f0000017f0000017f0000017f0000017f000001;
-    /// @dev Multiples of p^2, which keep differences of products above zero.
-    uint256 private constant P2 = 0x3f010000fe000001;
-    uint256 private constant P2_2 = 0x7e020001fc000002;
-    uint256 private constant P2_3 = 0xbd030002fa000003;
-    uint256 private constant P2_4 = 0xfc040003f8000004;
+    /// @dev Those above.
+    uint256 private constant N = QUINTIC_N;
+    uint256 private constant OFFSET = QUINTIC_OFFSET;
+    uint256 private constant DIGIT = QUINTIC_DIGIT;
+    uint256 private constant BITS_29 = QUINTIC_BITS_29;
+    uint256 private constant BITS_21 = QUINTIC_BITS_21;
+    uint256 private constant BITS_3 = QUINTIC_BITS_3;
+    /// @dev A bit of each lane.
+    uint256 private constant BITS_1 = 0x1000000000000200000000000040000000000008000000000001;
+    uint256 private constant C = QUINTIC_C;
+    /// @dev 2^31 - p in each lane.
+    uint256 private constant EXCESS = 0xffffff0000001fffffe0000003fffffc0000007fffff8000000ffffff;
+    uint256 private constant TWICE = QUINTIC_TWICE;
+    uint256 private constant THRICE = QUINTIC_THRICE;
+    /// @dev All but 31 bits of each lane.
+    uint256 private constant ABOVE =
+        0xfffff80000000fffff00000001ffffe00000003ffffc00000007ffff80000000;
     /// @dev X^p, X^(2p), X^(3p) and X^(4p).
-    uint256 private constant FROBENIUS_1 = 0x005df5feeb45ecc3a05d70a17947ef538700250cf2;
-    uint256 private constant FROBENIUS_2 = 0x00642809900015166224abc7585242ba9a119bee90;
-    uint256 private constant FROBENIUS_3 = 0x001a4ca5a41342862e2a053dae562a69681e02e144;
-    uint256 private constant FROBENIUS_4 = 0x005153c3c1443b54a677b5ff2f088b9b963d3d0ba1;
+    uint256 private constant FROBENIUS_1 =
+        0x0000000250cf2000008fdea70e0000175c285e4000022f661d0000005df5feeb;
+    uint256 private constant FROBENIUS_2 =
+        0x00000119bee9000000a48575340000092af1d600000000a8b310000064280990;
+    uint256 private constant FROBENIUS_3 =
+        0x000001e02e14400000ac54d2d000000a814f6b8000009a14317000001a4ca5a4;
+    uint256 private constant FROBENIUS_4 =
+        0x000003d3d0ba1000001117372c00001ded7fcbc0000221daa53000005153c3c1;
 
-    uint256 internal constant ONE = 1 << 128;
+    uint256 internal constant ONE = 1;
+    /// @dev Bits of a lane.
+    uint256 internal constant LANE = 51;
 
     /// @dev Two sequences that belong together have different lengths.
     error LengthsDiffer(uint256 left, uint256 right);
 
     /// @return The element of the base field's `x`.
     function fromBase(uint256 x) internal pure returns (uint256) {
-        return x << 128;
+        return x;
     }
 
     /// @dev Reads the 20 canonical bytes of an element, which are the first of `word`.
     function decode(uint256 word) internal pure returns (uint256 x) {
+        uint256 wrong;
         assembly ("memory-safe") {
             x := shr(96, word)
+            // Each coefficient's bytes in reverse.
             x := or(
                 shl(8, and(x, 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)),
                 and(shr(8, x), 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
@@ -61,73 +94,117 @@ library Quintic {
                 shl(16, and(x, 0x000000ffff0000ffff0000ffff0000ffff0000ffff)),
                 and(shr(16, x), 0x000000ffff0000ffff0000ffff0000ffff0000ffff)
             )
+            // Where no bit 31 is set, nothing carries into the next one.
+            wrong := and(
+                or(x, add(x, 0x00ffffff00ffffff00ffffff00ffffff00ffffff)),
+                0x8000000080000000800000008000000080000000
+            )
+            x := or(
+                or(
+                    or(shr(128, x), and(shr(45, x), shl(51, 0xffffffff))),
+                    or(
+                        and(shl(38, x), shl(102, 0xffffffff)),
+                        and(shl(121, x), shl(153, 0xffffffff))
+                    )
+                ),
+                shl(204, and(x, 0xffffffff))
+            )
         }
-        check(x);
+        if (wrong != 0) revert KoalaBear.NotCanonical();
     }
 
     /// @return The 20 canonical bytes of an element.
     function encode(uint256 x) internal pure returns (bytes20) {
-        x = (x & 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff) << 8 | (x >> 8)
+        x = canonical(x);
+        uint256 y = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            y = y << 32 | (x & 0xffffffff);
+            x >>= LANE;
+        }
+        y = (y & 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff) << 8 | (y >> 8)
             & 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
-        x = (x & 0x000000ffff0000ffff0000ffff0000ffff0000ffff) << 16 | (x >> 16)
+        y = (y & 0x000000ffff0000ffff0000ffff0000ffff0000ffff) << 16 | (y >> 16)
             & 0x000000ffff0000ffff0000ffff0000ffff0000ffff;
-        return bytes20(uint160(x));
+        return bytes20(uint160(y));
     }
 
     /// @return X^power for a power below 5.
     function monomial(uint256 power) internal pure returns (uint256) {
-        return 1 << (128 - 32 * power);
+        return 1 << LANE * power;
     }
 
-    /// @dev Reverts unless each lane is below p and nothing is above them.
+    /// @dev Reverts unless a word is canonical.
     function check(uint256 x) internal pure {
-        // Where no bit 31 is set, a lane of x + EXCESS stays below 2^32.
-        if (x >> 160 != 0 || (x | x + EXCESS) & HIGH != 0) revert KoalaBear.NotCanonical();
+        unchecked {
+            // Where no bit is set above 31 of a lane, nothing carries into the next one.
+            if ((x | x + EXCESS) & ABOVE != 0) revert KoalaBear.NotCanonical();
+        }
+    }
+
+    /// @return z The canonical word of an element.
+    function canonical(uint256 x) internal pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            z := sub(x, mul(and(shr(31, add(x, EXCESS)), BITS_1), P))
+        }
+    }
+
+    /// @return Whether two words are of one element.
+    function same(uint256 x, uint256 y) internal pure returns (bool) {
+        return canonical(x) == canonical(y);
+    }
+
+    /// @return z The element of lanes below 5*2^31: bits above 31 of a lane are at most 4, and 2^31 - p = 2^24 - 1.
+    function _few(uint256 x) private pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            z := sub(x, mul(and(shr(31, x), BITS_3), P))
+        }
+    }
+
+    /// @return z The element of lanes below 2^51; its own are below 2^31.
+    function reduce(uint256 x) internal pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            z := sub(x, mul(and(shr(30, mul(and(shr(22, x), BITS_29), C)), BITS_21), P))
+        }
     }
 
     /// @return z x + y.
     function add(uint256 x, uint256 y) internal pure returns (uint256 z) {
         assembly ("memory-safe") {
             z := add(x, y)
-            z := sub(z, mul(shr(31, and(add(z, EXCESS), HIGH)), P))
+            z := sub(z, mul(and(shr(31, z), BITS_3), P))
         }
     }
 
     /// @return z x - y.
     function sub(uint256 x, uint256 y) internal pure returns (uint256 z) {
         assembly ("memory-safe") {
-            z := sub(add(x, MODULI), y)
-            z := sub(z, mul(shr(31, and(add(z, EXCESS), HIGH)), P))
+            z := sub(add(x, TWICE), y)
+            z := sub(z, mul(and(shr(31, z), BITS_3), P))
         }
     }
 
-    /// @return z x * y.
+    /// @return z x * y, where y's lanes may be below Y.
     function mul(uint256 x, uint256 y) internal pure returns (uint256 z) {
         assembly ("memory-safe") {
-            // Both c0.
-            z := mul(shr(128, x), shr(128, y))
-            let evens := and(x, EVEN)
-            let s8 := and(y, EVEN)
-            x := and(shr(32, x), EVEN)
-            y := and(shr(32, y), EVEN)
-            // From bit 0 upward: coefficients of X^7, X^5, X^3, X, then parts of those of X^8, X^6, X^4, X^2,
-            // and of X^6, X^4, X^2.
-            let crossed := add(mul(evens, y), mul(x, s8))
-            evens := mul(evens, s8)
-            x := mul(x, y)
-            s8 := and(evens, LANE)
-            y := and(crossed, LANE)
-            let s6 := add(and(shr(64, evens), LANE), and(x, LANE))
-            let s5 := and(shr(64, crossed), LANE)
-            // X^5 = 1 - X^2, X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1.
-            z := shl(128, mod(add(z, add(s5, sub(P2, s8))), P))
-            z := or(z, shl(96, mod(add(shr(192, crossed), s6), P)))
-            s5 := sub(add(add(shr(192, evens), shr(128, x)), add(add(y, s8), P2_4)), s5)
-            z := or(z, shl(64, mod(s5, P)))
-            s6 := sub(add(and(shr(128, crossed), LANE), add(s8, P2_3)), s6)
-            z := or(z, shl(32, mod(s6, P)))
-            y := sub(add(and(shr(128, evens), LANE), add(and(shr(64, x), LANE), P2_2)), y)
-            z := or(z, mod(y, P))
+            let low := and(y, DIGIT)
+            z := addmod(mulmod(x, shr(16, sub(y, low)), N), OFFSET, N)
+            z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
+            z := addmod(mulmod(x, low, N), add(shl(16, z), OFFSET), N)
+            z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
+        }
+    }
+
+    /// @return What `times` takes besides x: x * 2^16, with lanes below 2^31.
+    function shifted(uint256 x) internal pure returns (uint256) {
+        return reduce(x << 16);
+    }
+
+    /// @return z x * y, given x * 2^16.
+    function times(uint256 x, uint256 above, uint256 y) internal pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            let low := and(y, DIGIT)
+            z := addmod(mulmod(x, low, N), add(mulmod(above, shr(16, sub(y, low)), N), OFFSET), N)
+            z := sub(z, mul(and(shr(30, mul(and(shr(22, z), BITS_29), C)), BITS_21), P))
         }
     }
 
@@ -136,45 +213,56 @@ library Quintic {
         return mul(x, x);
     }
 
-    /// @return z x * y for y in the base field.
-    function mulBase(uint256 x, uint256 y) internal pure returns (uint256 z) {
-        assembly ("memory-safe") {
-            let evens := mul(and(x, EVEN), y)
-            let odds := mul(and(shr(32, x), EVEN), y)
-            z := mod(and(evens, LANE), P)
-            z := or(z, shl(32, mod(and(odds, LANE), P)))
-            z := or(z, shl(64, mod(and(shr(64, evens), LANE), P)))
-            z := or(z, shl(96, mod(shr(64, odds), P)))
-            z := or(z, shl(128, mod(shr(128, evens), P)))
+    /// @return x * y for y in the base field.
+    function mulBase(uint256 x, uint256 y) internal pure returns (uint256) {
+        unchecked {
+            return reduce(x * (y & 0xffff) + (reduce(x * (y >> 16)) << 16));
         }
     }
 
-    /// @return x * X: all coefficients move by one, and c4*X^5 = c4 - c4*X^2.
-    function timesX(uint256 x) internal pure returns (uint256) {
-        uint256 last = x & 0xffffffff;
-        return sub(x >> 32 | last << 128, last << 64);
+    /// @return z x * X.
+    function timesX(uint256 x) internal pure returns (uint256 z) {
+        assembly ("memory-safe") {
+            // All coefficients move by one, and c4*X^5 = c4 - c4*X^2.
+            z := addmod(mulmod(x, shl(51, 1), N), shl(102, shl(1, P)), N)
+            z := sub(z, mul(and(shr(31, z), BITS_3), P))
+        }
     }
 
-    /// @return z x^p, which is Σ ci * X^(ip), because ci^p = ci.
-    function frobenius(uint256 x) internal pure returns (uint256 z) {
+    /// @return z Σ_l X^l * word l of the five words that begin at a place in memory.
+    function joined(uint256 where) internal pure returns (uint256 z) {
         assembly ("memory-safe") {
-            let c := and(shr(96, x), 0xffffffff)
-            let evens := add(shl(128, shr(128, x)), mul(c, and(FROBENIUS_1, EVEN)))
-            let odds := mul(c, and(shr(32, FROBENIUS_1), EVEN))
-            c := and(shr(64, x), 0xffffffff)
-            evens := add(evens, mul(c, and(FROBENIUS_2, EVEN)))
-            odds := add(odds, mul(c, and(shr(32, FROBENIUS_2), EVEN)))
-            c := and(shr(32, x), 0xffffffff)
-            evens := add(evens, mul(c, and(FROBENIUS_3, EVEN)))
-            odds := add(odds, mul(c, and(shr(32, FROBENIUS_3), EVEN)))
-            c := and(x, 0xffffffff)
-            evens := add(evens, mul(c, and(FROBENIUS_4, EVEN)))
-            odds := add(odds, mul(c, and(shr(32, FROBENIUS_4), EVEN)))
-            z := mod(and(evens, LANE), P)
-            z := or(z, shl(32, mod(and(odds, LANE), P)))
-            z := or(z, shl(64, mod(and(shr(64, evens), LANE), P)))
-            z := or(z, shl(96, mod(shr(64, odds), P)))
-            z := or(z, shl(128, mod(shr(128, evens), P)))
+            z := mload(add(where, 128))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 96)))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 64)))
+            z := add(mulmod(z, shl(51, 1), N), mload(add(where, 32)))
+            z := add(mulmod(z, shl(51, 1), N), mload(where))
+            z := addmod(z, OFFSET, N)
+        }
+        return reduce(z);
+    }
+
+    /// @return x^p, which is Σ ci * X^(ip), because ci^p = ci.
+    function frobenius(uint256 x) internal pure returns (uint256) {
+        uint256 low = x & 0xffffffff;
+        uint256 high = 0;
+        unchecked {
+            (low, high) = _scaled(x >> LANE, FROBENIUS_1, low, high);
+            (low, high) = _scaled(x >> 2 * LANE, FROBENIUS_2, low, high);
+            (low, high) = _scaled(x >> 3 * LANE, FROBENIUS_3, low, high);
+            (low, high) = _scaled(x >> 4 * LANE, FROBENIUS_4, low, high);
+            return reduce(low + (reduce(high) << 16));
+        }
+    }
+
+    /// @dev Adds a constant times both digits of a lane.
+    function _scaled(uint256 x, uint256 constant_, uint256 low, uint256 high)
+        private
+        pure
+        returns (uint256, uint256)
+    {
+        unchecked {
+            return (low + (x & 0xffff) * constant_, high + (x >> 16 & 0xffff) * constant_);
         }
     }
 
@@ -182,7 +270,7 @@ library Quintic {
     function inverse(uint256 x) internal pure returns (uint256) {
         uint256 y = frobenius(mul(x, frobenius(x)));
         y = mul(y, frobenius(frobenius(y)));
-        return mulBase(y, KoalaBear.inverse(mul(x, y) >> 128));
+        return mulBase(y, KoalaBear.inverse(canonical(mul(x, y)) & 0xffffffff));
     }
 
     /// @return product eq of two points: Π (1 - xi - yi + 2*xi*yi).
@@ -195,10 +283,17 @@ library Quintic {
             revert LengthsDiffer(xs.length, ys.length);
         }
         product = ONE;
-        for (uint256 i = 0; i < xs.length; ++i) {
-            uint256 both = mul(xs[i], ys[i]);
-            uint256 factor = sub(sub(ONE, xs[i]), sub(ys[i], add(both, both)));
-            product = mul(product, factor);
+        unchecked {
+            for (uint256 i = 0; i < xs.length; ++i) {
+                product = mul(product, agreement(_word(xs, i), _word(ys, i)));
+            }
+        }
+    }
+
+    /// @return 1 - x - y + 2*x*y.
+    function agreement(uint256 x, uint256 y) internal pure returns (uint256) {
+        unchecked {
+            return _few(2 * mul(x, y) + (THRICE + ONE) - x - y);
         }
     }
 
@@ -206,10 +301,12 @@ library Quintic {
     /// standing for its most significant bit.
     function equalAt(uint256[] memory xs, uint256 index) internal pure returns (uint256 product) {
         product = ONE;
-        for (uint256 i = xs.length; i > 0; --i) {
-            uint256 x = xs[i - 1];
-            product = mul(product, index & 1 == 1 ? x : sub(ONE, x));
-            index >>= 1;
+        unchecked {
+            for (uint256 i = xs.length; i > 0; --i) {
+                uint256 x = _word(xs, i - 1);
+                product = mul(product, index & 1 == 1 ? x : TWICE + ONE - x);
+                index >>= 1;
+            }
         }
     }
 
@@ -220,13 +317,45 @@ library Quintic {
         returns (uint256[] memory table)
     {
         table = new uint256[](1 << xs.length);
-        table[0] = scale;
-        for (uint256 i = 0; i < xs.length; ++i) {
-            for (uint256 j = 1 << i; j > 0; --j) {
-                uint256 one = mul(table[j - 1], xs[i]);
-                table[2 * j - 1] = one;
-                table[2 * j - 2] = sub(table[j - 1], one);
+        assembly ("memory-safe") {
+            mstore(add(table, 32), scale)
+        }
+        unchecked {
+            for (uint256 i = 0; i < xs.length; ++i) {
+                uint256 x = xs[i];
+                uint256 above = shifted(x);
+                uint256 from = 1 << i;
+                assembly ("memory-safe") {
+                    from := add(table, shl(5, from))
+                }
+                while (from != uint256(_at(table))) {
+                    uint256 y;
+                    assembly ("memory-safe") {
+                        y := mload(from)
+                    }
+                    uint256 one = times(x, above, y);
+                    y = sub(y, one);
+                    assembly ("memory-safe") {
+                        let to := sub(shl(1, from), table)
+                        mstore(to, one)
+                        mstore(sub(to, 32), y)
+                        from := sub(from, 32)
+                    }
+                }
             }
+        }
+    }
+
+    /// @dev A word of an array that is known to have it.
+    function _word(uint256[] memory xs, uint256 place) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(xs, 32), shl(5, place)))
+        }
+    }
+
+    function _at(uint256[] memory table) private pure returns (uint256 at) {
+        assembly ("memory-safe") {
+            at := table
         }
     }
 
@@ -236,8 +365,9 @@ library Quintic {
         pure
         returns (uint256 value)
     {
+        uint256 above = shifted(x);
         for (uint256 i = coefficients.length; i > 0; --i) {
-            value = add(mul(value, x), coefficients[i - 1]);
+            value = add(times(x, above, value), coefficients[i - 1]);
         }
     }
 

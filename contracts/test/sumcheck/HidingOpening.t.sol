@@ -81,7 +81,7 @@ contract HidingOpeningTest is Vectors {
     function test_AnotherClaimIsRejected() public {
         Case memory c = _case(read("opening-joint"));
         uint256 value = c.claim.value;
-        c.claim.value = value ^ 1 << 96;
+        c.claim.value = value ^ 1 << 51;
         assertTrue(!_accepted(c), "the value is bound");
         c.claim.value = value;
         for (uint256 i = 0; i < c.claim.terms.length; ++i) {
@@ -139,7 +139,7 @@ contract HidingOpeningTest is Vectors {
         vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
         _verify(c);
         c = _case(read("opening-single"));
-        c.claim.value |= uint256(KoalaBear.P) << 128 | 1 << 159;
+        c.claim.value |= uint256(KoalaBear.P) << 204 | 1 << 255;
         vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
         _verify(c);
     }

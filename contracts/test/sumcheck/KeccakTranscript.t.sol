@@ -70,7 +70,7 @@ contract KeccakTranscriptTest is Vectors {
         uint256 number;
         uint256 power = 1;
         for (uint256 i = 0; i < 5; ++i) {
-            uint256 digit = x >> (128 - 32 * i) & type(uint32).max;
+            uint256 digit = x >> 51 * i & (1 << 51) - 1;
             assertTrue(digit < P, "a digit is below p");
             number += digit * power;
             power *= P;

@@ -43,6 +43,18 @@ abstract contract Vectors is Base {
         if (actual != expected) revert IsNot(what, place, actual, expected);
     }
 
+    /// @dev The same of elements, which have several words.
+    function assertSame(string memory what, uint256 place, uint256 actual, uint256 expected)
+        internal
+        pure
+    {
+        assertIs(what, place, Quintic.canonical(actual), Quintic.canonical(expected));
+    }
+
+    function assertSame(uint256 actual, uint256 expected) internal pure {
+        assertSame("element", 0, actual, expected);
+    }
+
     function read(string memory name) internal view returns (string memory) {
         return files.readFile(string.concat("../vectors/evm/", name, ".json"));
     }
@@ -71,7 +83,7 @@ abstract contract Vectors is Base {
     /// @dev An element by coefficients.
     function element(uint256[5] memory coefficients) internal pure returns (uint256 x) {
         for (uint256 i = 0; i < 5; ++i) {
-            x = x << 32 | coefficients[i];
+            x |= coefficients[i] << 51 * i;
         }
     }
 }

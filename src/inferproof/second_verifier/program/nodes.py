@@ -87,6 +87,12 @@ def _base(a: object) -> bool:
     return isinstance(a, tuple) and not any(a[1:])
 
 
+def _negated(a: object) -> Any:
+    """What a known element is the negative of, or nothing."""
+    found = isinstance(a, Known) and a.op == "sub" and a.args[0] == ZERO
+    return a.args[1] if found else None  # type: ignore[union-attr]
+
+
 def add(a: Any, b: Any) -> Any:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return field_add(a, b)
@@ -96,6 +102,9 @@ def add(a: Any, b: Any) -> Any:
         return a
     if isinstance(a, Form) or isinstance(b, Form):
         return Hidden("add", _coerced(a), _coerced(b))
+    for one, other in ((a, b), (b, a)):
+        if (negated := _negated(other)) is not None:
+            return sub(one, negated)
     return known("add", a, b)
 
 
@@ -106,6 +115,10 @@ def sub(a: Any, b: Any) -> Any:
         return a
     if isinstance(a, Form) or isinstance(b, Form):
         return Hidden("sub", _coerced(a), _coerced(b))
+    if (negated := _negated(b)) is not None:
+        return add(a, negated)
+    if a == ZERO and isinstance(b, Known) and b.op == "sub":
+        return sub(b.args[1], b.args[0])
     return ZERO if a is b else known("sub", a, b)
 
 
@@ -126,6 +139,8 @@ def mul(a: Any, b: Any) -> Any:
     if isinstance(a, Form):
         return Hidden("mul", b, hidden(a))
     if isinstance(a, tuple):
+        if (negated := _negated(b)) is not None:
+            return mul(field_sub(ZERO, a), negated)
         if a == field_sub(ZERO, ONE):
             return sub(ZERO, b)
         return known("mulb" if _base(a) else "mul", b, a)
