@@ -2,7 +2,7 @@
 
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Kind, Openings, PrivateKey};
+use key::{KeyError, Kind, MAX_RANGE_PARTS, Openings, PrivateKey};
 
 /// A network of dense layers with rescalings to bytes between them.
 fn dense(widths: &[usize]) -> Graph {
@@ -143,5 +143,29 @@ fn keys_with_no_openings_or_too_many_are_refused() {
             matches!(refused, Some(KeyError::Openings(_))),
             "{refused:?}"
         );
+    }
+}
+
+#[test]
+fn the_bytes_of_kinds_are_told_apart_and_no_others_are() {
+    let ranges = (0..MAX_RANGE_PARTS as u8).map(Kind::Ranges);
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().chain(ranges).collect();
+    let bytes: Vec<u8> = kinds.iter().map(|kind| kind.code()).collect();
+    assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7]);
+    for byte in 0..=u8::MAX {
+        let expected = bytes.iter().position(|&own| own == byte);
+        assert_eq!(Kind::from_code(byte), expected.map(|index| kinds[index]));
+    }
+}
+
+#[test]
+fn a_key_has_an_opening_more_than_starts() {
+    for (proofs, links) in [(16, 62), (976, 2), (977, 0)] {
+        let expected = Openings {
+            key: 1025,
+            links,
+            proofs,
+        };
+        assert_eq!(Openings::standard(proofs), expected);
     }
 }

@@ -170,3 +170,28 @@ fn a_secret_bias_takes_no_column_of_a_proof_and_one_element() {
     assert_eq!(before.products(), after.products());
     assert_eq!(before.checks(), after.checks());
 }
+
+/// Of a matrix or a parameter that nothing depends on no proof would say anything.
+#[test]
+fn a_matrix_or_a_parameter_that_no_output_depends_on_is_refused() {
+    // Two matrices and a parameter, all of the input's size.
+    let outputs = |outputs: &[usize]| {
+        let mut parts = parts(true);
+        parts.weights = vec![Weight { rows: 1, cols: 1 }; 2];
+        let mut second = parts.nodes[0].clone();
+        second.op = Op::Linear {
+            weight: 1,
+            bias: None,
+        };
+        parts.nodes = vec![parts.nodes[0].clone(), second, parts.nodes[2].clone()];
+        parts.outputs = outputs.to_vec();
+        private(parts).err()
+    };
+    assert_eq!(outputs(&[1, 2, 3]), None);
+    for read in [[1, 2], [1, 3], [2, 3]] {
+        let Some(KeyError::Unsupported(unread)) = outputs(&read) else {
+            panic!("{read:?}");
+        };
+        assert_eq!(unread.why, "its result is not used");
+    }
+}

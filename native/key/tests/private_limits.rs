@@ -3,7 +3,7 @@
 
 use commitment::Profile;
 use graph::{Constant, Fault, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Openings, PrivateKey};
+use key::{KeyError, MAX_EFFORT, Openings, PrivateKey};
 
 const LIMIT: i32 = (1 << 29) - 1;
 
@@ -172,4 +172,56 @@ fn constants_are_looked_at_only_for_as_many_elements_as_a_graph_may_have() {
         panic!("{count:?}");
     };
     assert_eq!(what, "elements");
+}
+
+/// Elements that are moved and sums that have constants, of 2^20 each, behind a contraction or before it.
+fn weighted(moves: usize, sums: usize, known: usize) -> Parts {
+    const SIZE: usize = 1 << 20;
+    let shape = [SIZE, 1];
+    let view = Op::View {
+        offset: 0,
+        strides: vec![1, 0],
+    };
+    let mut nodes = Vec::new();
+    let mut add = |op: Op, id: usize| nodes.push(node(op, &[id], &shape, 0, 127));
+    let linear = Op::Linear {
+        weight: 0,
+        bias: None,
+    };
+    let sum = Op::Add {
+        coefficients: vec![1],
+        constant: Some(0),
+    };
+    let before = vec![view.clone(); known];
+    let behind = [vec![view; moves], vec![sum; sums]].concat();
+    for (id, op) in before.into_iter().chain([linear]).chain(behind).enumerate() {
+        add(op, id);
+    }
+    Parts {
+        inputs: vec![Input {
+            shape: shape.to_vec(),
+            lo: 0,
+            hi: 1,
+        }],
+        weights: vec![Weight { rows: 1, cols: 1 }],
+        constants: vec![Constant {
+            shape: shape.to_vec(),
+            values: vec![0; SIZE],
+        }],
+        outputs: vec![nodes.len()],
+        nodes,
+    }
+}
+
+/// The output and what the contraction reads are weighted too.
+#[test]
+fn elements_that_a_verifier_weights_are_counted() {
+    assert_eq!(MAX_EFFORT, 64 << 20);
+    let refused = |moves, sums, known| refusal(weighted(moves, sums, known));
+    for (moves, sums, known) in [(26, 10, 0), (20, 10, 12)] {
+        assert_eq!(refused(moves, sums, known), None);
+    }
+    for (moves, sums, known) in [(26, 11, 0), (21, 10, 12), (20, 11, 12), (20, 10, 13)] {
+        assert_eq!(refused(moves, sums, known), Some(KeyError::Work));
+    }
 }
