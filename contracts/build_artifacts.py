@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ from inferproof.protocol.encoding import keccak256
 ROOT = Path(__file__).resolve().parent
 ARTIFACTS = ROOT.parent / "src" / "inferproof" / "chain" / "artifacts"
 EVM_VERSION = "cancun"
+_IMPORT = re.compile(r'^import [^;"]*"([^"]+)";', re.MULTILINE)
+"""An import of a source, which may have several lines, and what it names."""
 VERIFIER_OPTIMIZER_RUNS = 1
 """What ezkl itself deploys with: the smallest code."""
 OPTIMIZER_RUNS, SUMCHECK_OPTIMIZER_RUNS = 200, 100_000
@@ -118,11 +121,9 @@ def with_imports(file: str) -> dict[str, str]:
             continue
         base = ROOT / "node_modules" if path.startswith("@") else ROOT
         sources[path] = (base / path).read_text(encoding="utf-8")
-        for line in sources[path].splitlines():
-            if line.startswith("import "):
-                target = line.split('"')[1]
-                folder = Path(path).parent
-                waiting.append(target if target.startswith("@") else _joined(folder, target))
+        for target in _IMPORT.findall(sources[path]):
+            folder = Path(path).parent
+            waiting.append(target if target.startswith("@") else _joined(folder, target))
     return dict(sorted(sources.items()))
 
 

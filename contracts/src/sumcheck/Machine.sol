@@ -116,7 +116,8 @@ library Machine {
         if (op == WORD_OF_GIVEN) return TranscriptSteps.wordOfGiven(job, here);
         if (op == WORD_OF_PROOF) return TranscriptSteps.wordOfProof(job, here);
         if (op == WORD_OF_DATA) return TranscriptSteps.wordOfData(job, here);
-        return DenseSums.range(job, here);
+        if (op == RANGE) return DenseSums.range(job, here);
+        revert NoInstruction(op);
     }
 
     /// @dev Copies an element or inverts it: its operands are as those of operations.

@@ -32,6 +32,9 @@ library MerklePaths {
         bytes32[] memory digests,
         bytes32[] calldata siblings
     ) internal pure returns (bytes32) {
+        if (indices.length != digests.length) {
+            revert LengthsDiffer(indices.length, digests.length);
+        }
         return rootOf(depth, ordered(depth, indices), digests, siblings);
     }
 
@@ -43,9 +46,7 @@ library MerklePaths {
         bytes32[] memory digests,
         bytes32[] calldata siblings
     ) internal pure returns (bytes32) {
-        if (order.length != digests.length) {
-            revert LengthsDiffer(order.length, digests.length);
-        }
+        assert(order.length == digests.length);
         (uint256[] memory nodes, uint256[] memory hashes, uint256 count) = _leaves(order, digests);
         return _climb(depth, count, nodes, hashes, siblings);
     }

@@ -27,8 +27,8 @@ uint256 constant QUINTIC_THRICE = 0x17d00000300002fa00000600005f400000c0000be800
 /// @title The field of challenges: KoalaBear[X] / (X^5 + X^2 - 1).
 /// @dev An element c0 + c1*X + ... + c4*X^4 is one word of five lanes of 51 bits, c0 in the lowest one: its
 /// value at X = B = 2^51. Lanes are below W = 2^31 + 2^26, and not always below p, so an element has more than
-/// one word. `canonical` gives the one whose lanes are below p; words are compared, hashed and given to other
-/// contracts as that only. What is read from a proof is canonical or refused.
+/// one word. `canonical` gives the one whose lanes are below p; words are compared and hashed as that only. What
+/// is read from a proof is canonical or refused.
 ///
 /// A product is one of words modulo N = B^5 + B^2 - 1: the EVM reduces powers of X by that. Coefficients of
 /// a product have 65 bits, so the second factor is taken in digits of 16 bits. A coefficient of the product

@@ -116,6 +116,73 @@ contract QuinticTest is Vectors {
         assertSame(Quintic.mul(element(x), element(y)), element(low));
     }
 
+    function testFuzz_FactorsNeedNotBeCanonical(uint256 a, uint256 b) public pure {
+        // The largest lanes that factors may have, and the largest of sums and differences.
+        uint256 x = element(_lanes(a, 2 ** 31 + 2 ** 26));
+        uint256 y = element(_lanes(b, 3 * 2 ** 31 + 2 ** 26));
+        uint256 z = element(_lanes(b, 2 ** 31 + 2 ** 26));
+        uint256 left = Quintic.canonical(x);
+        assertSame(Quintic.mul(x, y), Quintic.mul(left, Quintic.reduce(y)));
+        assertSame(Quintic.times(x, Quintic.shifted(x), z), Quintic.mul(left, Quintic.canonical(z)));
+        assertSame(Quintic.add(x, z), Quintic.add(left, Quintic.canonical(z)));
+        assertSame(Quintic.sub(x, z), Quintic.sub(left, Quintic.canonical(z)));
+        assertSame(Quintic.agreement(x, z), Quintic.agreement(left, Quintic.canonical(z)));
+        assertSame(Quintic.timesX(x), Quintic.mul(left, Quintic.monomial(1)));
+        uint256[6] memory found = [
+            Quintic.mul(x, y),
+            Quintic.add(x, z),
+            Quintic.sub(x, z),
+            Quintic.agreement(x, z),
+            Quintic.timesX(x),
+            Quintic.mulBase(x, b % P)
+        ];
+        for (uint256 i = 0; i < found.length; ++i) {
+            for (uint256 l = 0; l < 5; ++l) {
+                assertTrue(found[i] >> 51 * l & (1 << 51) - 1 < 2 ** 31 + 2 ** 26, "a lane");
+            }
+            assertTrue(found[i] >> 255 == 0, "nothing above");
+        }
+    }
+
+    function testFuzz_FiveWordsAreJoinedByPowersOfX(uint256 seed) public pure {
+        uint256[] memory words = new uint256[](5);
+        uint256 expected = 0;
+        for (uint256 l = 0; l < 5; ++l) {
+            words[l] =
+                element(_lanes(uint256(keccak256(abi.encode(seed, l, "word"))), 2 ** 31 + 2 ** 26));
+            expected = Quintic.add(expected, Quintic.mul(words[l], Quintic.monomial(l)));
+        }
+        uint256 where;
+        assembly ("memory-safe") {
+            where := add(words, 32)
+        }
+        assertSame(Quintic.joined(where), expected);
+    }
+
+    function testFuzz_PowersOfManyExponentsAreThoseOfEach(uint256 seed) public pure {
+        uint256 bits = seed % 24 + 1;
+        uint256[] memory exponents = new uint256[](9);
+        for (uint256 i = 0; i < exponents.length; ++i) {
+            exponents[i] = uint256(keccak256(abi.encode(seed, i))) >> 256 - bits;
+        }
+        exponents[0] = 0;
+        exponents[1] = (1 << bits) - 1;
+        uint256 x = KoalaBear.twoAdicGenerator(24);
+        uint256[] memory found = KoalaBear.powers(x, exponents, bits);
+        for (uint256 i = 0; i < exponents.length; ++i) {
+            assertEq(found[i], KoalaBear.power(x, exponents[i]));
+        }
+        assertEq(KoalaBear.squared(x, bits), KoalaBear.power(x, 1 << bits));
+    }
+
+    /// @dev Lanes below a bound. Every second is the largest.
+    function _lanes(uint256 seed, uint256 bound_) private pure returns (uint256[5] memory lanes) {
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256 drawn = uint256(keccak256(abi.encode(seed, i, "lane")));
+            lanes[i] = drawn & 1 == 0 ? bound_ - 1 : (drawn >> 8) % bound_;
+        }
+    }
+
     function testFuzz_TheFieldsLawsHold(uint256 a, uint256 b, uint256 c) public pure {
         uint256 x = element(_coefficients(a));
         uint256 y = element(_coefficients(b));

@@ -91,12 +91,12 @@ async def test_links_that_are_kept_need_not_be_brought(rpc: Rpc, devnet: DevnetI
 def test_a_proof_that_no_transaction_holds_is_none_for_a_contract(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(contract, "MOST_GAS", 5_000_000)
+    monkeypatch.setattr(contract, "MOST_GAS", 3_000_000)
     own = vector("linear")
     with rejects(
         Reason.NO_PROGRAM,
-        "no contract can check such proofs: one takes about 5,473,292 gas, and a transaction may "
-        "take 5,000,000; leave the verifier contract away, or compile with --profile evm where "
+        "no contract can check such proofs: one takes about 3,153,374 gas, and a transaction may "
+        "take 3,000,000; leave the verifier contract away, or compile with --profile evm where "
         "that is what lacks",
         kind=NotFound,
     ):

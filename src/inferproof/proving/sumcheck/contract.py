@@ -16,7 +16,7 @@ from inferproof.proving.sumcheck.quantisation import quantise_inputs
 from inferproof.second_verifier.program.calls import Call, Programs, call_of, programs_of
 from inferproof.second_verifier.reader import Rejected
 
-_PROOF_BYTE, _PROGRAM_BYTE, _LINK_BYTE = 98, 123, 84
+_PROOF_BYTE, _PROGRAM_BYTE, _LINK_BYTE = 55, 82, 60
 """Gas of a byte, that of call data included, as measured: within a tenth for whole proofs."""
 MOST_GAS = 30_000_000
 """What one transaction may take on most chains, and so a proof or a link."""

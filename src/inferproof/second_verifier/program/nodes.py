@@ -89,8 +89,9 @@ def _base(a: object) -> bool:
 
 def _negated(a: object) -> Any:
     """What a known element is the negative of, or nothing."""
-    found = isinstance(a, Known) and a.op == "sub" and a.args[0] == ZERO
-    return a.args[1] if found else None  # type: ignore[union-attr]
+    if isinstance(a, Known) and a.op == "sub" and a.args[0] == ZERO:
+        return a.args[1]
+    return None
 
 
 def add(a: Any, b: Any) -> Any:
