@@ -1,6 +1,7 @@
 """A network of everyday size: MobileNetV2 at 224 × 224 is compiled, proven, and verified within the
 limits that hold for a stranger's key."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.verify.proof import verify_proof
 
-pytestmark = [pytest.mark.native, pytest.mark.slow]
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+pytestmark = [
+    pytest.mark.native,
+    pytest.mark.slow,
+    pytest.mark.skipif(MEMORY < 10 * 2**30, reason="compiling and proving take 5.6 GB"),
+]
 SIDE = 224
 # Expansion, channels, blocks and first stride of each stage (arXiv 1801.04381, table 2).
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
