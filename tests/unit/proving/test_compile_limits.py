@@ -85,7 +85,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
 @pytest.mark.parametrize(
     ("count", "more", "seconds", "memory"),
     [
-        ("weight_bytes", 10 * 2**20 + 1, 11, 96 * (10 * 2**20 + 1)),
+        ("weight_bytes", 10 * 2**20 + 1, 11, 192 * (10 * 2**20 + 1)),
         ("activations", 2**20, 5, 384 * 2**20),
         ("nodes", 20_000, 100, 20_000 * 2**17),
     ],

@@ -15,7 +15,7 @@ SECONDS = 30
 SECONDS_PER_MIB = 1
 """Of processor time, and as much more for each MiB of constants as they stand in the file."""
 MEMORY = 3 * 2**29
-MEMORY_PER_BYTE = 96
+MEMORY_PER_BYTE = 192
 """Bytes, and more for each byte of constants, whose commitment and proof of ranges are of several
 field elements for each weight."""
 SECONDS_PER_ACTIVATION = 4e-6
