@@ -47,8 +47,6 @@ PHASES = ("quantise", "execute", BEGINS, "commit", "look up", "reduce", "relate"
 WARM_UP = 3
 ORDERED = 7
 STATEMENT = bytes(range(32))
-LINK_HEAD = 1 + 32 + 32 + 20
-"""Bytes of a link before its opening: kind, two roots and a value."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Outputs = list[npt.NDArray[np.int32]]
@@ -88,6 +86,7 @@ def measure(
         prove(loaded, sample)
     peak = peak_bytes()  # of these, none of which is kept
     proofs = [prove(loaded, sample) for sample in samples]
+    links = link_bytes(loaded, proofs)
     verified = [verify(loaded, proof) for proof in proofs]
     ordered = [order(loaded, sample, i) for i, sample in enumerate(samples[:ORDERED])]
     witnesses = [execute(loaded, sample) for sample in samples]
@@ -106,8 +105,8 @@ def measure(
         "file_bytes": max(size for _, size in ordered),
         "verify_s": spread([took for took, _ in verified]).json(),
         "verify_processor_s": statistics.median(worked for _, worked in verified),
-        "proof_bytes": max(len(proof.data) for proof in proofs) - link_bytes(loaded, proofs[0]),
-        "link_bytes": link_bytes(loaded, proofs[0]),
+        "proof_bytes": max(len(proof.data) - own for proof, own in zip(proofs, links, strict=True)),
+        "link_bytes": max(links),
         "plain_s": spread(plain(model, samples)).json(),
         "base_mb": base / 1e6,
         "load_peak_mb": load_peak / 1e6,
@@ -213,10 +212,10 @@ def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - began
 
 
-def link_bytes(loaded: Loaded, proof: Proof) -> int:
-    """Of the links before a proof, which a verifier knows by the second one of an epoch."""
-    links = ReferenceKey(loaded.bundle.verifying_key).read(proof.data).links
-    return sum(LINK_HEAD + len(link.opening) for link in links)
+def link_bytes(loaded: Loaded, proofs: list[Proof]) -> list[int]:
+    """Of the links before each proof, which a verifier knows by the second one of an epoch."""
+    key = ReferenceKey(loaded.bundle.verifying_key)
+    return [sum(link.size for link in key.read(proof.data).links) for proof in proofs]
 
 
 def plain(model: Path, samples: list[Tensors]) -> list[float]:

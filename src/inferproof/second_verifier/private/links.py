@@ -73,6 +73,11 @@ class Link:
     value: Element
     opening: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole: kind, two roots, a value, and the opening."""
+        return 1 + 32 + 32 + 20 + len(self.opening)
+
 
 def read(key: Shapes, source: Reader) -> list[Link]:
     """The links before a proof. Raises: Rejected PROOF_MALFORMED, LINK_…"""

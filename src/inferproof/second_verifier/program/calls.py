@@ -28,8 +28,6 @@ _STEPS: list[Step] = [
 _PROFILE = slice(13, 14)
 """Where a key says it: keys of others are not read."""
 _KEPT = 8
-_HEAD = 1 + 32 + 32 + 20
-"""Bytes of a link before its opening: kind, root, root of the fresh vector, w."""
 _tracing = Lock()
 """Tracing replaces the arithmetic of the whole second verifier while it lasts."""
 
@@ -107,7 +105,7 @@ def call_of(key: bytes, inputs: Tensors, outputs: Tensors, statement: bytes, dat
         found.append(LinkCall(program, child, before + told, each.opening))
         kind, before, digest = each.kind, digest + told, child
     given = before + statement + words(inputs) + words(outputs)
-    head = 2 + sum(_HEAD + len(each.opening) for each in read.links)
+    head = 2 + sum(each.size for each in read.links)
     return Call(keccak256(programs.proof), found, given, data[head:])
 
 
