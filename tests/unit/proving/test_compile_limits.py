@@ -87,6 +87,7 @@ def test_one_that_takes_too_much_memory_is_stopped(
     [
         ("weight_bytes", 10 * 2**20 + 1, 11, 192 * (10 * 2**20 + 1)),
         ("activations", 2**20, 5, 384 * 2**20),
+        ("activations", 2**28, 68, 384 * 2**24),
         ("nodes", 20_000, 100, 20_000 * 2**17),
     ],
 )

@@ -21,6 +21,8 @@ field elements for each weight."""
 SECONDS_PER_ACTIVATION = 4e-6
 MEMORY_PER_ACTIVATION = 384
 """The same of an element that a run computes: the trial proofs hold its pieces and their sums."""
+MOST_ACTIVATIONS = 2**24
+"""More are not counted: a file of a few bytes can declare any number of them."""
 SECONDS_PER_NODE = 0.005
 MEMORY_PER_NODE = 2**17
 """The same of a node, which has columns of its own and perhaps a parameter with a proof of its
@@ -29,13 +31,14 @@ range."""
 
 def compile_limits(model: LoadedModel) -> Limits:
     """What compiling this model may take."""
+    activations = min(model.activations, MOST_ACTIVATIONS)
     return Limits(
         SECONDS
         + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20)
-        + math.ceil(SECONDS_PER_ACTIVATION * model.activations + SECONDS_PER_NODE * model.nodes),
+        + math.ceil(SECONDS_PER_ACTIVATION * activations + SECONDS_PER_NODE * model.nodes),
         MEMORY
         + MEMORY_PER_BYTE * model.weight_bytes
-        + MEMORY_PER_ACTIVATION * model.activations
+        + MEMORY_PER_ACTIVATION * activations
         + MEMORY_PER_NODE * model.nodes,
     )
 
