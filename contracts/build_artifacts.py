@@ -27,6 +27,7 @@ from inferproof.chain.contracts import (
     DEVNET_TOKEN,
     EZKL_VERIFIER,
     FORMAT,
+    MODEL_REGISTRY,
     OPENINGS,
     PRIVATE_PROOFS,
     TOKEN_STATE_READER,
@@ -142,9 +143,10 @@ def sha256_of(sources: dict[str, str]) -> dict[str, str]:
 
 
 def our_contract(name: str, room: str = "") -> dict[str, Any]:
-    """The artifact of a contract in src/, or in the folder sumcheck of it."""
+    """The artifact of a contract in src/, or in a folder of it."""
     file = f"src/{room}{name}.sol"
-    own = settings(SUMCHECK_OPTIMIZER_RUNS, by_yul=True) if room else settings(OPTIMIZER_RUNS)
+    by_yul = room == "sumcheck/"
+    own = settings(SUMCHECK_OPTIMIZER_RUNS, by_yul=True) if by_yul else settings(OPTIMIZER_RUNS)
     sources = with_imports(file)
     lock = json.loads((ROOT / "package-lock.json").read_text())
     openzeppelin = lock["packages"]["node_modules/@openzeppelin/contracts"]["version"]
@@ -219,6 +221,7 @@ def main() -> None:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
+    ours.append(our_contract(MODEL_REGISTRY, "registry/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

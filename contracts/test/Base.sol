@@ -9,6 +9,7 @@ interface Vm {
         pure
         returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 timestamp) external;
+    function chainId(uint256 id) external;
     function prank(address sender) external;
     function etch(address target, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;

@@ -543,6 +543,47 @@ class Reason(Enum):
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
     DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
+    # -- models on chain (chain/model_registry.py) -------------------------------------------
+    REGISTRY_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the registry of "
+        "this chain, or deploy one with inferproof registry deploy"
+    )
+    COMMITMENT_TAKEN = (
+        "the commitment {commitment} is registered already, under the model {model} of {owner}; "
+        "compile again for another commitment"
+    )
+    VERSION_NOT_REGISTERED = (
+        "the registry at {registry} has no version {commitment}; register it first"
+    )
+    MODEL_NOT_REGISTERED = (
+        "the registry at {registry} has no model {model}; a model is named by the commitment of "
+        "its first version"
+    )
+    MODEL_OWNER_OTHER = (
+        "the model {model} belongs to {owner}, not to {sender}; use the key of its owner"
+    )
+    MODEL_NOT_OFFERED = (
+        "the model {model} is not offered to {sender}; its owner offers it with "
+        "inferproof registry transfer"
+    )
+    REGISTRY_OTHER_KEY = (
+        "the registry names the verifying key {got} for {commitment}, that of the bundle is "
+        "{expected}; do not buy by what the registry says"
+    )
+    REGISTRATION_TOO_LONG = "the {what} of a registration has {got} {unit}, the limit is {limit}"
+    REGISTRATION_METADATA = "metadata are named by their file and their URI; name both or neither"
+    REGISTRATION_WAITS = (
+        "the registration is sealed, but {seconds} seconds later the chain's clock does not show "
+        "the {age} that it takes; run the same again today, which goes on from there"
+    )
+    CONTENT_ID_MALFORMED = (
+        "{got} is not a content id; write a CIDv1 in base32, of a raw block or a DAG, by SHA-256"
+    )
+    TOKEN_PRICE_MALFORMED = (
+        "{got} is not a price; write TOKEN=AMOUNT with the token's address and its atomic units "
+        "below 2^128, or TOKEN=none"
+    )
+
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"

@@ -20,6 +20,7 @@ from inferproof.protocol.quote import QUOTE
 from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
 from inferproof.protocol.receipt import PRIVATE_FORMAT as PRIVATE_RECEIPT_FORMAT
 from inferproof.protocol.receipt import SETTLEMENT, receipt_struct
+from inferproof.protocol.registration import REGISTRATION
 from inferproof.protocol.statement import PRIVATE_STATEMENT, STATEMENT
 from inferproof.protocol.transfer import TRANSFER_CLAIM
 from inferproof.protocol.verifier_bundle import FORMAT as BUNDLE_FORMAT
@@ -34,16 +35,27 @@ ROOT = Path(__file__).resolve().parents[2]
 STATEMENT_MD = (ROOT / "specs/statement.md").read_text(encoding="utf-8")
 RECEIPT_MD = (ROOT / "specs/receipt.md").read_text(encoding="utf-8")
 TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
-BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD
+REGISTRY_MD = (ROOT / "specs/registry.md").read_text(encoding="utf-8")
+BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD + REGISTRY_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
 STRUCTS = [
     *(STATEMENT, PRIVATE_STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
     receipt_struct(PAYMENTS["exact"].form, private_input=True),
-    *(TRANSFER_CLAIM, *(receipt_struct(part.form) for part in PAYMENTS.values())),
+    *(TRANSFER_CLAIM, REGISTRATION, *(receipt_struct(part.form) for part in PAYMENTS.values())),
 ]
 PREFIXES = (
     *("JSON", "FIELD", "DOCUMENT", "ARTIFACT", "PROOF", "QUOTE", "PAYMENT", "RECEIPT"),
-    *("POLICY", "SIGNATURE", "NETWORK", "MISSING", "CLAIM", "TX", "TRANSFER", "TRANSFERS"),
+    *(
+        "POLICY",
+        "REGISTRY",
+        "SIGNATURE",
+        "NETWORK",
+        "MISSING",
+        "CLAIM",
+        "TX",
+        "TRANSFER",
+        "TRANSFERS",
+    ),
 )
 ALL_PARTS = [
     sample_bundle(system=system, visibility=visibility, setup=setup, srs=b"srs").parts

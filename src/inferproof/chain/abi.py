@@ -1,6 +1,7 @@
 """Call data, return words and the reasons of reverts, in the Ethereum contract ABI."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -23,6 +24,21 @@ _CUSTOM_ERRORS = (
     "ECDSAInvalidSignature()",
     "ECDSAInvalidSignatureLength(uint256)",
     "ECDSAInvalidSignatureS(bytes32)",
+    "BadKinds(uint256)",
+    "BadRegistrationSignature(address)",
+    "CommitmentTaken(bytes32,bytes32)",
+    "MetadataIncomplete()",
+    "NotAToken(address)",
+    "NotModelOwner(bytes32,address)",
+    "NotOffered(bytes32,address)",
+    "NotSealed(bytes32)",
+    "RegistrationExpired(uint256)",
+    "SealTooYoung(uint256)",
+    "TooLong(uint256,uint256)",
+    "UnknownModel(bytes32)",
+    "UnknownVersion(bytes32)",
+    "ZeroCommitment()",
+    "ZeroVerifyingKey()",
 )
 """Errors of OpenZeppelin contracts and ours that our calls can meet; others are shown as bytes."""
 
@@ -57,6 +73,14 @@ def calldata(signature: str, *arguments: object) -> bytes:
 def encode_arguments(types: Sequence[str], arguments: Sequence[object]) -> bytes:
     """The arguments in ABI form, without a selector: what follows the bytecode of a contract."""
     return encode(list(types), [_plain(value) for value in arguments])
+
+
+def decode_values(types: Sequence[str], data: bytes) -> tuple[Any, ...] | None:
+    """The values that a call returned, or None when the data is not of these types."""
+    try:
+        return decode(list(types), data)
+    except (DecodingError, OverflowError, UnicodeDecodeError):
+        return None
 
 
 def words(data: bytes) -> tuple[bytes, ...]:

@@ -27,6 +27,7 @@ TOKEN_STATE_READER = "TokenStateReader"  # noqa: S105 - as above
 EZKL_VERIFIER = "Halo2VerifierReusable"
 OPENINGS = "Openings"
 PRIVATE_PROOFS = "PrivateProofs"
+MODEL_REGISTRY = "ModelRegistry"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 

@@ -204,15 +204,23 @@ class Rpc:
         )
 
     async def estimate_gas(
-        self, to: Address, data: bytes, *, what: str, sender: Address | None = None
+        self,
+        to: Address,
+        data: bytes,
+        *,
+        what: str,
+        sender: Address | None = None,
+        pending: bool = False,
     ) -> int:
-        """The gas that a transaction with this data would take now.
+        """The gas that a transaction with this data would take now; with `pending` in the block
+        that is made next, whose time is later.
 
         Raises: as `call`.
         """
         request = _request(to, data, sender, 0)
+        asked = (request, "pending") if pending else (request,)
         return await self._ask(
-            "eth_estimateGas", self._web3.eth.estimate_gas(request), int, to=to, what=what
+            "eth_estimateGas", self._web3.eth.estimate_gas(*asked), int, to=to, what=what
         )
 
     async def send_raw(self, raw: bytes) -> Digest:

@@ -115,15 +115,22 @@ def require_success(receipt: ChainReceipt) -> ChainReceipt:
 
 
 async def transact(
-    rpc: Rpc, key: SigningKey, *, to: Address, data: bytes, what: str, timeout_s: float = WAIT_S
+    rpc: Rpc,
+    key: SigningKey,
+    *,
+    to: Address,
+    data: bytes,
+    what: str,
+    pending: bool = False,
+    timeout_s: float = WAIT_S,
 ) -> ChainReceipt:
     """The receipt of a call that was sent and did not revert. For set-up, not for payments:
-    nothing is stored before it is sent.
+    nothing is stored before it is sent. `pending` is for a call that goes by the block's time.
 
     Raises: CallReverted CHAIN_CALL_REVERTED before sending; TX_REVERTED, TX_NOT_MINED,
     TX_REFUSED, TX_NONCE_USED, CHAIN_UNREACHABLE.
     """
-    estimate = await rpc.estimate_gas(to, data, what=what, sender=key.address)
+    estimate = await rpc.estimate_gas(to, data, what=what, sender=key.address, pending=pending)
     signed = sign_tx(
         key,
         chain_id=await rpc.chain_id(),

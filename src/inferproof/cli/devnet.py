@@ -76,6 +76,7 @@ def up(
             "token": info.token.address.hex,
             "verifier": info.verifier.hex,
             "private_proofs": info.private_proofs.hex,
+            "model_registry": info.model_registry.hex,
             "buyer": info.accounts.buyer.address.hex,
             "buyer_key_file": str(buyer),
             "gateway": info.accounts.gateway.address.hex,
@@ -120,6 +121,7 @@ def serve(
             "token": info.token.address.hex,
             "verifier": info.verifier.hex,
             "private_proofs": info.private_proofs.hex,
+            "model_registry": info.model_registry.hex,
             "buyer_key_file": str(buyer),
             "models": {m.card.id: str(m.compiled) for m in market.models},
         }

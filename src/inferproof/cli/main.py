@@ -30,6 +30,7 @@ ROOMS = {
     "worker": ("worker",),
     "books": ("books",),
     "contract": ("contract",),
+    "registry": ("registry",),
     "devnet": ("devnet", "demo"),
     "job": ("job",),
     "webhooks": ("webhooks",),

@@ -14,7 +14,8 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
 
 ATOMIC = frozenset(
-    {"bytes32", "address", "string", "bytes", "bool", "uint8", "uint16", "uint64", "uint256"}
+    {"bytes4", "bytes32", "address", "string", "bytes", "bool"}
+    | {"uint8", "uint16", "uint64", "uint128", "uint256"}
 )
 
 
@@ -93,6 +94,8 @@ def _encode_atomic(kind: str, value: Any) -> bytes:
         return _PADDING + bytes(value.raw)
     elif kind == "string" and isinstance(value, str):
         return text_word(value) if len(value) <= _SHORT else keccak256(value.encode())
+    elif kind == "bytes4" and given is bytes and len(value) == 4:
+        return bytes(value.ljust(32, b"\0"))
     elif kind == "bytes" and given is bytes:
         return keccak256(value)
     elif kind == "bool" and given is bool:

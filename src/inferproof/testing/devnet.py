@@ -34,6 +34,7 @@ from inferproof.chain.contracts import (
     deploy,
     load_artifact,
 )
+from inferproof.chain.model_registry import deploy_registry
 from inferproof.chain.private_proofs import deploy_contracts
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
@@ -88,6 +89,7 @@ class DevnetInfo:
     private_proofs: Address
     """Of those by sumcheck, profile `evm`."""
     batch_settler: Address
+    model_registry: Address
     accounts: DevnetAccounts
 
     @property
@@ -310,6 +312,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
         private_proofs = (await deploy_contracts(rpc, owner)).proofs
         batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
+        model_registry = await deploy_registry(rpc, owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -317,7 +320,16 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         if block_time_s:
             await rpc.request("evm_setIntervalMining", block_time_s)
     accounts = DevnetAccounts(owner, provider, buyer, gateway)
-    return DevnetInfo(url, token.network, token, verifier, private_proofs, batch_settler, accounts)
+    return DevnetInfo(
+        url,
+        token.network,
+        token,
+        verifier,
+        private_proofs,
+        batch_settler,
+        model_registry,
+        accounts,
+    )
 
 
 async def _wait_until_up(rpc: Rpc) -> None:

@@ -1,10 +1,11 @@
 """Fixtures for the chain: a connection, signed authorizations, real ezkl proofs."""
 
+import asyncio
 import json
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.testing.devnet import DevnetInfo
+from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.types.digest import Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -71,3 +72,17 @@ def ezkl_samples(tmp_path_factory: pytest.TempPathFactory) -> list[EzklSample]:
         )
         for made in json.loads((folder / "proofs.json").read_text())
     ]
+
+
+@pytest.fixture(scope="session")
+def registry_chain() -> Iterator[DevnetInfo]:
+    """A chain on which each block is 61 seconds later than the one before, so that a seal is old
+    enough in the next one."""
+    with Devnet() as running:
+
+        async def hurry() -> None:
+            async with Rpc(running.info.rpc_url) as rpc:
+                await rpc.request("anvil_setBlockTimestampInterval", 61)
+
+        asyncio.run(hurry())
+        yield running.info

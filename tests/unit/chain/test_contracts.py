@@ -13,6 +13,7 @@ from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
+    MODEL_REGISTRY,
     OPENINGS,
     PRIVATE_PROOFS,
     TOKEN_STATE_READER,
@@ -32,7 +33,8 @@ CLONE = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
-    "name", [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS]
+    "name",
+    [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY],
 )
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     artifact = load_artifact(name)
@@ -43,7 +45,14 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [DEVNET_TOKEN, BATCH_SETTLER, f"sumcheck/{OPENINGS}", f"sumcheck/{PRIVATE_PROOFS}"]
+    "name",
+    [
+        DEVNET_TOKEN,
+        BATCH_SETTLER,
+        f"sumcheck/{OPENINGS}",
+        f"sumcheck/{PRIVATE_PROOFS}",
+        f"registry/{MODEL_REGISTRY}",
+    ],
 )
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
     import hashlib
@@ -51,6 +60,17 @@ def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
     source = (CLONE / "contracts" / "src" / f"{name}.sol").read_bytes()
     digests = load_artifact(name.rpartition("/")[2]).provenance["sources_sha256"]
     assert digests[f"src/{name}.sol"] == hashlib.sha256(source).hexdigest()
+
+
+def test_an_artifact_names_every_source_that_it_is_made_of() -> None:
+    digests = load_artifact(MODEL_REGISTRY).provenance["sources_sha256"]
+    ours = {path for path in digests if path.startswith("src/")}
+    parts = ("ModelRegistry", "Registration", "VersionRecords")
+    assert ours == {
+        "src/Errors.sol",
+        "src/Events.sol",
+        *(f"src/registry/{name}.sol" for name in parts),
+    }
 
 
 @pytest.mark.slow
@@ -61,7 +81,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
-    names += (OPENINGS, PRIVATE_PROOFS)
+    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text
