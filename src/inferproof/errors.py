@@ -536,9 +536,16 @@ class Reason(Enum):
     PROOF_REFUSED_ON_CHAIN = "the verifier contract at {verifier} rejects the proof"
     PROOF_LENGTH_ON_CHAIN = "the proof is {got} bytes, this verifying key takes {expected}"
     PROOF_PUBLIC_VALUE_RANGE = "public value {index} of the proof is not a field element"
-    DEPLOYMENT_NOT_FOUND = "there is no deployment file {path}; deploy to {network} first"
+    DEPLOYMENT_NOT_FOUND = (
+        "the file {path} names no deployment on {network}; run inferproof chain deploy first"
+    )
     DEPLOYMENT_LACKS_CONTRACT = "the deployment on {network} names no contract {name}"
     DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
+    DEPLOYMENT_DIFFERS = "on {network}, {contract} is not what this release contains: {why}"
+    DEPLOYER_MISSING = (
+        "chain {chain_id} has no CREATE2 deployer at {address}; deploy it as "
+        "github.com/Arachnid/deterministic-deployment-proxy says, and try again"
+    )
     CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
     DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
@@ -546,7 +553,7 @@ class Reason(Enum):
     # -- models on chain (chain/model_registry.py) -------------------------------------------
     REGISTRY_CODE_UNKNOWN = (
         "the code at {address} is not the {contract} that this version ships; name the registry of "
-        "this chain, or deploy one with inferproof registry deploy"
+        "this chain, or deploy one with inferproof chain deploy"
     )
     COMMITMENT_TAKEN = (
         "the commitment {commitment} is registered already, under the model {model} of {owner}; "

@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 
 from inferproof.chain.abi import calldata, decode_string, revert_reason, words
 from inferproof.chain.contracts import parse_artifact
-from inferproof.chain.deployments import Deployment, load_deployment, save_deployment
+from inferproof.chain.deployments import (
+    Deployed,
+    Deployment,
+    load_deployment,
+    load_deployments,
+    save_deployment,
+)
 from inferproof.chain.verifier import VerifyingKeyArtifact
 from inferproof.errors import ArtifactRejected, Misconfigured
-from inferproof.types.digest import Address
+from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 
 addresses = st.binary(min_size=20, max_size=20).map(Address)
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", fullmatch=True)
+names = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,63}", fullmatch=True)
+digests = st.binary(min_size=32, max_size=32).map(Digest)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -65,21 +72,24 @@ def test_contract_artifacts_parse_or_are_rejected(value: object) -> None:
         parse_artifact("DevnetUSD", json.dumps(value))
 
 
-@given(st.dictionaries(names, addresses, max_size=5), st.integers(1, 10**18))
+deployed = st.builds(Deployed, addresses, digests, st.binary(max_size=80))
+
+
+@given(st.dictionaries(names, deployed, max_size=5), st.integers(1, 10**18))
 def test_deployments_round_trip(
-    tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Address], chain_id: int
+    tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Deployed], chain_id: int
 ) -> None:
-    folder = tmp_path_factory.getbasetemp() / "deployments"
+    path = tmp_path_factory.getbasetemp() / f"{chain_id}.toml"
     deployment = Deployment(Network.evm(chain_id), contracts)
-    save_deployment(folder, deployment)
-    assert load_deployment(folder, deployment.network) == deployment
+    save_deployment(path, deployment)
+    assert load_deployment(path, deployment.network) == deployment
 
 
-@given(st.binary(max_size=300) | json_values.map(lambda v: json.dumps(v).encode()))
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_deployment_files_parse_or_are_rejected(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    (folder / "eip155-7.json").write_bytes(data)
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(data)
     with pytest.raises(Misconfigured):
-        load_deployment(folder, Network.evm(7))
+        load_deployments(path)

@@ -15,7 +15,7 @@ from inferproof.cli.parts import need
 from inferproof.types.digest import Address
 
 if TYPE_CHECKING:
-    from inferproof.chain.private_proofs import Contracts, Stored
+    from inferproof.chain.private_proofs import Stored
 
 Rpc = Annotated[
     str,
@@ -36,30 +36,6 @@ contract = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(contract)
-
-
-@contract.command("deploy")
-def deploy(rpc: Rpc, key_file: KeyFile, as_json: JsonFlag = False) -> None:
-    """Deploy the contract that checks private proofs of models of the profile evm.
-
-    One serves all models of a chain, has no owner, and is recognised by its code.
-    """
-    with failures(as_json=as_json):
-        need("asking a chain", "inferproof.chain.private_proofs", extra="chain")
-        made = asyncio.run(_deploy(rpc, key_file))
-        if as_json:
-            print_json({"private_proofs": made.proofs.hex, "openings": made.openings.hex})
-            return
-        out.print(f"[bold]private proofs[/]  {made.proofs}")
-        out.print(f"[bold]openings[/]        {made.openings}, which it asks")
-
-
-async def _deploy(url: str, key_file: Path) -> "Contracts":
-    from inferproof.chain.private_proofs import deploy_contracts
-    from inferproof.chain.rpc import Rpc
-
-    async with Rpc(url) as rpc:
-        return await deploy_contracts(rpc, read_key(key_file))
 
 
 @contract.command("store")

@@ -66,29 +66,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(registry)
 
 
-@registry.command("deploy")
-def deploy(rpc: Rpc, key_file: KeyFile, as_json: JsonFlag = False) -> None:
-    """Deploy a registry of models.
-
-    It has no owner, holds no money, and is recognised by its code.
-    """
-    with failures(as_json=as_json):
-        need("asking a chain", "inferproof.chain.model_registry", extra="chain")
-        made = asyncio.run(_deploy(rpc, key_file))
-        if as_json:
-            print_json({"model_registry": made.hex})
-            return
-        out.print(f"[bold]registry[/]  {made}")
-
-
-async def _deploy(url: str, key_file: Path) -> Address:
-    from inferproof.chain.model_registry import deploy_registry
-    from inferproof.chain.rpc import Rpc
-
-    async with Rpc(url) as rpc:
-        return await deploy_registry(rpc, read_key(key_file))
-
-
 @registry.command("register")
 def register_model(
     compiled: Annotated[

@@ -31,11 +31,12 @@ from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
-    deploy,
+    MODEL_REGISTRY,
+    PRIVATE_PROOFS,
     load_artifact,
 )
-from inferproof.chain.model_registry import deploy_registry
-from inferproof.chain.private_proofs import deploy_contracts
+from inferproof.chain.create2 import Planned, planned
+from inferproof.chain.release import addresses, deploy_release, release
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
@@ -302,17 +303,20 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
+def devnet_contracts() -> tuple[Planned, ...]:
+    """What a devnet has: the dollar token, whose owner is the first wallet, and the release."""
+    return (planned(load_artifact(DEVNET_TOKEN), dev_key(0).address), *release())
+
+
 async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
     owner, provider, buyer, gateway = (dev_key(index) for index in range(4))
     async with Rpc(url) as rpc:
         await _wait_until_up(rpc)
         await rpc.require_chain(CHAIN_ID)
-        address = await deploy(rpc, load_artifact(DEVNET_TOKEN), owner, owner.address)
+        await deploy_release(rpc, devnet_contracts(), owner, lambda _stage, _share: None)
+        found = addresses(devnet_contracts())
+        address = found[DEVNET_TOKEN]
         token = Asset(Network.evm(CHAIN_ID), address, "devUSDC", 6, "USD Coin (devnet)", "1")
-        verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
-        private_proofs = (await deploy_contracts(rpc, owner)).proofs
-        batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
-        model_registry = await deploy_registry(rpc, owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -324,11 +328,11 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         url,
         token.network,
         token,
-        verifier,
-        private_proofs,
-        batch_settler,
-        model_registry,
-        accounts,
+        verifier=found[EZKL_VERIFIER],
+        private_proofs=found[PRIVATE_PROOFS],
+        batch_settler=found[BATCH_SETTLER],
+        model_registry=found[MODEL_REGISTRY],
+        accounts=accounts,
     )
 
 

@@ -23,14 +23,9 @@ from inferproof.app.key_budgets import accept, give
 from inferproof.app.openings import local_openings, local_system
 from inferproof.app.publishing import install_model
 from inferproof.app.stores import open_stores
-from inferproof.chain.contracts import (
-    BATCH_SETTLER,
-    DEVNET_TOKEN,
-    EZKL_VERIFIER,
-    PRIVATE_PROOFS,
-)
-from inferproof.chain.deployments import Deployment, save_deployment
+from inferproof.chain.deployments import save_deployment
 from inferproof.chain.private_proofs import store_programs
+from inferproof.chain.release import recorded
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
 from inferproof.errors import ArtifactRejected, Conflict, MissingPart, Reason, Unavailable
@@ -47,7 +42,7 @@ from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.proving.sumcheck.profiles import DEFAULT_PROFILE, EVM
 from inferproof.settings import Settings
 from inferproof.storage.openings.local import LocalOpeningBudgets
-from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.devnet import Devnet, DevnetInfo, devnet_contracts
 from inferproof.testing.live import LiveGateway
 
 ZOO = ("sentiment", "token_risk", "fraud")
@@ -230,13 +225,8 @@ class LocalChain:
                     key = get_system(SUMCHECK, pool).verifier(listing.compiled).verifying_key
                     programs = contract_programs(key).every
                     await store_programs(rpc, info.private_proofs, programs, info.accounts.provider)
-        contracts = {
-            BATCH_SETTLER: info.batch_settler,
-            DEVNET_TOKEN: info.token.address,
-            EZKL_VERIFIER: info.verifier,
-            PRIVATE_PROOFS: info.private_proofs,
-        }
-        save_deployment(self.folder / "deployments", Deployment(info.network, contracts))
+            found = await recorded(rpc, devnet_contracts())
+        save_deployment(self.folder / "deployments.toml", found)
 
 
 class Market(LocalChain):

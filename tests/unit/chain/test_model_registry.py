@@ -403,7 +403,7 @@ async def test_another_contract_is_no_registry(rpc: Rpc, registry_chain: DevnetI
     with rejects(
         Reason.REGISTRY_CODE_UNKNOWN,
         f"the code at {token} is not the ModelRegistry that this version ships; name the registry "
-        "of this chain, or deploy one with inferproof registry deploy",
+        "of this chain, or deploy one with inferproof chain deploy",
         kind=Misconfigured,
     ):
         await open_registry(rpc, token)
