@@ -47,4 +47,42 @@ library Errors {
 
     /// @notice There is no contract at the token's address.
     error NotAToken(address token);
+
+    // -- verifiers -----------------------------------------------------------------------------
+
+    /// @notice Nothing ever stood behind this selector.
+    error UnknownVerifier(bytes4 selector);
+
+    /// @notice The verifier behind this selector has ended.
+    error VerifierIsRetired(bytes4 selector);
+
+    /// @notice Something stands behind this selector, or did.
+    error SelectorTaken(bytes4 selector);
+
+    /// @notice The selector zero says that no contract checks a model's proofs.
+    error ZeroSelector();
+
+    /// @notice There is no code at this address, or an account that can change it.
+    error NotAVerifier(address adapter);
+
+    /// @notice A verifier is given gas.
+    error ZeroGasCap();
+
+    /// @notice The digest of a specification is not zero.
+    error ZeroSpecification();
+
+    /// @notice An assurance is from 1 to 4.
+    error BadAssurance(uint8 assurance);
+
+    /// @notice A proof system has a name.
+    error NoSystem();
+
+    /// @notice The caller has left less gas than the verifier is to be given.
+    error TooLittleGas(bytes4 selector, uint256 left, uint256 needed);
+
+    /// @notice The verifier has reverted, for this reason, which is cut, or without one, as when its gas is used up.
+    error VerifierReverted(bytes4 selector, bytes reason);
+
+    /// @notice The verifier has answered so many bytes that begin with this word.
+    error WrongAnswer(bytes4 selector, uint256 size, bytes32 answer);
 }
