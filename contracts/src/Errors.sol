@@ -198,4 +198,58 @@ library Errors {
 
     /// @notice What is told to another contract would not have the gas that it may need.
     error TooLittleGasToTell(uint256 left, uint256 needed);
+
+    // -- access --------------------------------------------------------------------------------
+
+    /// @notice There is no plan of this name.
+    error UnknownPlan(bytes32 plan);
+
+    /// @notice The model has a plan of these terms already.
+    error PlanExists(bytes32 plan);
+
+    /// @notice What the terms of a plan say does not belong together (`PlanTermsLib.check`).
+    error BadPlan();
+
+    /// @notice The plan is of another kind than what was asked of it.
+    error WrongPlanKind(bytes32 plan);
+
+    /// @notice The plan is not offered now.
+    error PlanClosed(bytes32 plan);
+
+    /// @notice The plan costs more than the buyer gives.
+    error PriceAbove(uint256 price, uint256 limit);
+
+    /// @notice The token moved another amount than the price: it takes a fee, or lies.
+    error PurchaseNotExact(address token, uint256 expected, uint256 received);
+
+    /// @notice A pass that is the buyer's alone changes hands only by being given back.
+    error Soulbound(bytes32 right);
+
+    /// @notice Nobody bought this, or it was given back.
+    error UnknownPurchase(bytes32 right);
+
+    /// @notice Who would give it back has not bought it, or holds it no more.
+    error NotThePurchaser(bytes32 right, address who);
+
+    /// @notice What was bought could be given back before `end`.
+    error RefundOver(bytes32 right, uint256 end);
+
+    /// @notice What was used is not taken back.
+    error AlreadyUsed(bytes32 right, uint256 calls);
+
+    /// @notice The subscriber has paid until `paidUntil`.
+    error StillPaid(bytes32 plan, address subscriber, uint256 paidUntil);
+
+    /// @notice The subscriber allows no renewal now: none is left, their time is over, or the subscription
+    /// lapsed too long ago.
+    error NotRenewable(bytes32 plan, address subscriber);
+
+    /// @notice The account has no money in this token here.
+    error NothingEarned(address account, address token);
+
+    /// @notice Who may consume was named by the owner, and this is not one of them.
+    error NotAConsumer(address who);
+
+    /// @notice The buyer may not call the version by this plan now.
+    error NotEntitled(address buyer, bytes32 commitment, bytes32 plan);
 }
