@@ -37,6 +37,10 @@ from inferproof.chain.contracts import (
 )
 from inferproof.chain.create2 import Planned, planned
 from inferproof.chain.release import addresses, deploy_release, release
+
+from inferproof.chain.model_registry import deploy_registry
+from inferproof.chain.payouts import deploy_payouts
+from inferproof.chain.private_proofs import deploy_contracts
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
@@ -91,6 +95,7 @@ class DevnetInfo:
     """Of those by sumcheck, profile `evm`."""
     batch_settler: Address
     model_registry: Address
+    payouts: Address
     accounts: DevnetAccounts
 
     @property
@@ -111,6 +116,7 @@ class DevnetInfo:
             "token_version": self.token.domain_version,
             "token_decimals": self.token.decimals,
             "batch_settler_address": self.batch_settler.hex,
+            "payouts_address": self.payouts.hex,
             "gateway_key": self.accounts.gateway.secret().hex(),
         }
 
@@ -317,6 +323,11 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         found = addresses(devnet_contracts())
         address = found[DEVNET_TOKEN]
         token = Asset(Network.evm(CHAIN_ID), address, "devUSDC", 6, "USD Coin (devnet)", "1")
+        verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
+        private_proofs = (await deploy_contracts(rpc, owner)).proofs
+        batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
+        model_registry = await deploy_registry(rpc, owner)
+        payouts = await deploy_payouts(rpc, owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -333,6 +344,13 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         batch_settler=found[BATCH_SETTLER],
         model_registry=found[MODEL_REGISTRY],
         accounts=accounts,
+
+        verifier,
+        private_proofs,
+        batch_settler,
+        model_registry,
+        payouts,
+        accounts,
     )
 
 
