@@ -543,6 +543,17 @@ class Reason(Enum):
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
     DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
+    # -- orders in escrow (chain/escrow.py) --------------------------------------------------
+    ORDER_TIMES = "the escrow would not take the order: {why}"
+    ORDER_STATUS = "order {order} is {status}, and not {expected}"
+    ORDER_UNKNOWN = "the escrow at {escrow} knows no order {order}"
+    ORDER_TOO_EARLY = "order {order} can be refunded from {from_time} on, and it is {now}"
+    ORDER_REFUSED = "the escrow refuses {call}: {why}"
+    ESCROW_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the escrow of "
+        "this chain, or deploy one with inferproof chain deploy"
+    )
+
     # -- models on chain (chain/model_registry.py) -------------------------------------------
     REGISTRY_CODE_UNKNOWN = (
         "the code at {address} is not the {contract} that this version ships; name the registry of "
