@@ -137,8 +137,8 @@ def read_order(value: object) -> Order:
 
 
 def order_of(values: Mapping[str, object]) -> Order:
-    """The order whose fields these are, by their names in the struct, as a chain's events give them:
-    addresses as text, digests as bytes. Raises: ValueError, KeyError where one is of another type."""
+    """The order whose fields these are, by their names in the struct, as a chain's events give
+    them: addresses as text, digests as bytes. Raises: ValueError where one is of another type."""
     return Order(
         buyer=Address.from_hex(str(values["buyer"])),
         token=Address.from_hex(str(values["token"])),

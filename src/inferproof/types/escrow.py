@@ -44,7 +44,8 @@ class ContractAssurance(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a buyer locks money for. Its digest for one escrow is its id, and the statement's job id.
+    """What a buyer locks money for. Its digest for one escrow is its id, and the job id of the
+    statement that has to be proven.
 
     `inputs` is keccak256 of the numbers that the input is quantised to. `plan` is zero for a price
     per call, and `server` where any may accept. Units: `price` and `bond` in the token's atomic
