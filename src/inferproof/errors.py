@@ -569,6 +569,16 @@ class Reason(Enum):
     PAYOUT_ELSEWHERE = (
         "the contract {contract} has paid payout {number} of {payer} already, and not as this "
         "database says; it seems restored from an older copy: see docs/guide/revenue.md"
+
+    # -- orders in escrow (chain/escrow.py) --------------------------------------------------
+    ORDER_TIMES = "the escrow would not take the order: {why}"
+    ORDER_STATUS = "order {order} is {status}, and not {expected}"
+    ORDER_UNKNOWN = "the escrow at {escrow} knows no order {order}"
+    ORDER_TOO_EARLY = "order {order} can be refunded from {from_time} on, and it is {now}"
+    ORDER_REFUSED = "the escrow refuses {call}: {why}"
+    ESCROW_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the escrow of "
+        "this chain, or deploy one with inferproof chain deploy"
     )
 
     # -- models on chain (chain/model_registry.py) -------------------------------------------

@@ -15,7 +15,7 @@ from inferproof.types.digest import Address, Digest
 
 ATOMIC = frozenset(
     {"bytes4", "bytes32", "address", "string", "bytes", "bool"}
-    | {"uint8", "uint16", "uint64", "uint128", "uint256"}
+    | {"uint8", "uint16", "uint40", "uint64", "uint128", "uint256"}
 )
 
 

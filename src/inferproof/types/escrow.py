@@ -1,0 +1,82 @@
+"""Orders whose money waits in a contract for a proof. Source: specs/escrow.md."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
+
+
+class OrderStatus(IntEnum):
+    """The state of an order in its escrow. It ends in one of the last four."""
+
+    NONE = 0
+    """Never made."""
+    OPEN = 1
+    """Its price is locked, and it waits for a server."""
+    ACCEPTED = 2
+    """A server has staked its bond, and owes a delivery."""
+    PAID = 3
+    """Delivered by the server that accepted it, in time."""
+    RESCUED = 4
+    """Delivered after that time, by any server."""
+    REFUNDED = 5
+    """Not delivered; the buyer has its money back."""
+    CANCELLED = 6
+    """Taken back before anybody accepted it."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it stays for ever."""
+        return self >= OrderStatus.PAID
+
+
+class ContractAssurance(IntEnum):
+    """What a contract verifier's word is worth, as orders ask for it: those of
+    `types.proof.Assurance`, in numbers that contracts compare."""
+
+    ANY = 0
+    """Whatever its verifier's word is worth."""
+    COMMITMENT = 1
+    QUORUM = 2
+    ZK_INTEGRITY = 3
+    ZK_PRIVATE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a buyer locks money for. Its digest for one escrow is its id, and the job id of the
+    statement that has to be proven.
+
+    `inputs` is keccak256 of the numbers that the input is quantised to. `plan` is zero for a price
+    per call, and `server` where any may accept. Units: `price` and `bond` in the token's atomic
+    units; Unix seconds. Who accepts does so until `accept_by`, has the input until `input_by`, and
+    delivers alone until `deliver_by`; any server may until `rescue_by`, and a refund is due then.
+    """
+
+    buyer: Address
+    token: Address
+    price: int
+    bond: int
+    model: Digest
+    input_commitment: Digest
+    inputs: Digest
+    assurance: ContractAssurance
+    accept_by: int
+    input_by: int
+    deliver_by: int
+    rescue_by: int
+    salt: Digest
+    plan: Digest = ZERO_DIGEST
+    server: Address = ZERO_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSlot:
+    """What an escrow keeps of an order. `server` has accepted it, and is `given` its input."""
+
+    status: OrderStatus
+    server: Address
+    given: bool
+    own_model: bool
+    fee_bps: int
+    bond_factor: int
