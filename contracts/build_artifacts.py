@@ -228,7 +228,6 @@ def main() -> None:
     ours.append(our_contract(MODEL_REGISTRY, "registry/"))
     asked = (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
     ours += [our_contract(name, "verification/") for name in asked]
-
     ours.append(our_contract(PAYOUTS, "revenue/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):

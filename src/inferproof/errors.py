@@ -553,10 +553,10 @@ class Reason(Enum):
     # -- revenue (chain/payouts.py, services/revenue/, storage/sql/payouts.py) ------------------
     PAYOUTS_CODE_UNKNOWN = (
         "the code at {address} is not the {contract} that this version ships; name the contract of "
-        "this chain, or deploy one with inferproof revenue deploy"
+        "this chain, or deploy one with inferproof chain deploy"
     )
     PAYOUTS_NOT_SET = (
-        "no contract makes payouts; deploy one with inferproof revenue deploy, and set "
+        "no contract makes payouts; deploy one with inferproof chain deploy, and set "
         "{name} to its address"
     )
     REVENUE_NOT_KEPT = "this server keeps no ledger of revenue"
@@ -569,6 +569,7 @@ class Reason(Enum):
     PAYOUT_ELSEWHERE = (
         "the contract {contract} has paid payout {number} of {payer} already, and not as this "
         "database says; it seems restored from an older copy: see docs/guide/revenue.md"
+    )
 
     # -- orders in escrow (chain/escrow.py) --------------------------------------------------
     ORDER_TIMES = "the escrow would not take the order: {why}"
@@ -580,6 +581,15 @@ class Reason(Enum):
         "the code at {address} is not the {contract} that this version ships; name the escrow of "
         "this chain, or deploy one with inferproof chain deploy"
     )
+
+    MARKET_ROLE = (
+        "{sender} has no role {role} in the market at {market}; its administrator gives it with "
+        "inferproof market grant"
+    )
+    MARKET_ADMIN_OTHER = (
+        "the market at {market} is administrated by {admin}, not by {sender}; use that key"
+    )
+    MARKET_BOUND = "a {what} is from {least} to {most}, and not {got}"
 
     # -- models on chain (chain/model_registry.py) -------------------------------------------
     REGISTRY_CODE_UNKNOWN = (

@@ -31,12 +31,11 @@ MODEL_REGISTRY = "ModelRegistry"
 VERIFIER_ROUTER = "VerifierRouter"
 PRIVATE_PROOFS_ADAPTER = "PrivateProofsAdapter"
 EZKL_ADAPTER = "EzklAdapter"
-
 PAYOUTS = "Payouts"
-
 MARKET = "Market"
 REPUTATION = "Reputation"
 ESCROW = "Escrow"
+ACCESS = "Access"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 

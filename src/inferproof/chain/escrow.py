@@ -46,6 +46,8 @@ DEPOSIT = "deposit(address,uint256)"
 WITHDRAW = "withdraw(address,address,uint256)"
 SLOT_OF = "slotOf(bytes32)"
 BALANCE_OF = "balanceOf(address,address)"
+FEES_OF = "feesOf(address)"
+WITHDRAW_FEES = "withdrawFees(address,address,uint256)"
 APPROVE = "approve(address,uint256)"
 
 REQUESTED = event_topic(f"Requested(bytes32,address,bytes32,{_ORDER},uint16)")
@@ -168,6 +170,11 @@ class Escrow:
         (amount,) = await self._ask(BALANCE_OF, ["uint256"], "an amount", account, token)
         return int(amount)
 
+    async def fees(self, token: Address) -> int:
+        """The fees that wait to be taken out. Units: atomic. Raises: as `slot`."""
+        (amount,) = await self._ask(FEES_OF, ["uint256"], "an amount", token)
+        return int(amount)
+
     # -- what a buyer does
 
     async def request(
@@ -233,6 +240,12 @@ class Escrow:
     ) -> ChainReceipt:
         """Takes money out of the key's balance. Raises: Rejection ORDER_REFUSED; as `transact`."""
         return await self.send(key, calldata(WITHDRAW, token, to, amount), WITHDRAW)
+
+    async def withdraw_fees(
+        self, token: Address, to: Address, amount: int, key: SigningKey
+    ) -> ChainReceipt:
+        """Takes out fees, by the market's role for that. Raises: as `withdraw`."""
+        return await self.send(key, calldata(WITHDRAW_FEES, token, to, amount), WITHDRAW_FEES)
 
     # -- inside
 

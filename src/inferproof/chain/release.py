@@ -7,12 +7,21 @@ on every chain (chain/create2.py). Deploying takes up where it stopped.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from inferproof.chain.abi import decode_values
 from inferproof.chain.contracts import (
+    ACCESS,
     BATCH_SETTLER,
+    ESCROW,
+    EZKL_ADAPTER,
     EZKL_VERIFIER,
+    MARKET,
     MODEL_REGISTRY,
     OPENINGS,
+    PAYOUTS,
     PRIVATE_PROOFS,
+    PRIVATE_PROOFS_ADAPTER,
+    REPUTATION,
+    VERIFIER_ROUTER,
     load_artifact,
 )
 from inferproof.chain.create2 import (
@@ -43,23 +52,48 @@ class Placed:
     gas: int
 
 
+ADMIN_DELAY_S = 3 * 24 * 3600
+"""Until who was named the market's next administrator may accept: time to notice a stolen key."""
+_OWNER, _DELAY = "owner", "delay"
 _CONTRACTS: Sequence[tuple[str, Sequence[str]]] = (
     (BATCH_SETTLER, ()),
     (EZKL_VERIFIER, ()),
     (OPENINGS, ()),
     (PRIVATE_PROOFS, (OPENINGS,)),
     (MODEL_REGISTRY, ()),
+    (VERIFIER_ROUTER, (_OWNER,)),
+    (PRIVATE_PROOFS_ADAPTER, (PRIVATE_PROOFS,)),
+    (EZKL_ADAPTER, (EZKL_VERIFIER,)),
+    (MARKET, (_OWNER, _DELAY)),
+    (REPUTATION, (MARKET,)),
+    (ACCESS, (MODEL_REGISTRY, _OWNER)),
+    (ESCROW, (MARKET, MODEL_REGISTRY, VERIFIER_ROUTER, REPUTATION, ACCESS)),
+    (PAYOUTS, ()),
 )
 """Each behind those that its constructor takes."""
 
 
-def release() -> tuple[Planned, ...]:
-    """The contracts of this release, in the order in which they are deployed."""
-    found: dict[str, Planned] = {}
+def release(owner: Address) -> tuple[Planned, ...]:
+    """The contracts of this release, in the order in which they are deployed. `owner` administrates
+    the market, the router of verifiers, and access."""
+    taken: dict[str, object] = {_OWNER: owner, _DELAY: ADMIN_DELAY_S}
+    found: list[Planned] = []
     for name, takes in _CONTRACTS:
-        arguments = [found[other].address for other in takes]
-        found[name] = planned(load_artifact(name), *arguments)
-    return tuple(found.values())
+        found.append(planned(load_artifact(name), *(taken[each] for each in takes)))
+        taken[name] = found[-1].address
+    return tuple(found)
+
+
+def owner_in(told: Deployment) -> Address:
+    """Who administrates what was written down: the first argument of the market's constructor.
+
+    Raises: NotFound DEPLOYMENT_LACKS_CONTRACT; Rejection DEPLOYMENT_DIFFERS.
+    """
+    told.address(MARKET)  # or it is told that there is none
+    values = decode_values(["address", "uint48"], told.contracts[MARKET].arguments)
+    if values is None:
+        raise _differs(told.network, MARKET, "its arguments were written down otherwise")
+    return Address.from_hex(values[0])
 
 
 def addresses(contracts: Sequence[Planned]) -> Mapping[str, Address]:

@@ -1,7 +1,8 @@
 """`inferproof chain`: deploy this release's contracts to a chain, and check what is there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, p
 from inferproof.cli.contract import Rpc
 from inferproof.cli.files import read_key
 from inferproof.cli.parts import need
+from inferproof.protocol.signature import SigningKey
+from inferproof.types.digest import Address
 from inferproof.types.money import Network, format_units
 
 if TYPE_CHECKING:
@@ -61,6 +64,25 @@ def deploy(
             help="File with the key that pays the gas, 64 hex digits, readable by its owner only."
         ),
     ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Who administrates market, verifiers and access. Default: the key's address. "
+            "Addresses follow from it.",
+        ),
+    ] = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A dollar token of six decimals to make orders in. May be repeated.",
+        ),
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A server to authorise. May be repeated."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Send nothing; print addresses, gas and cost.")
     ] = False,
@@ -70,48 +92,102 @@ def deploy(
     """Deploy the contracts of this release, at the same addresses on every chain.
 
     What is there is left as it is, so that a run that was stopped is taken up by the next one.
-    Writes what is deployed into the file of addresses.
+    Writes what is deployed into the file of addresses. Where the key is the owner's, the contracts
+    are told of each other, of tokens and of servers; else the answer says what is left to do.
     """
     with failures(as_json=as_json):
         need("asking a chain", "inferproof.chain.release", extra="chain")
-        expected = _network(network)
         if key_file is None and not dry_run:
             raise typer.BadParameter("deploying needs a key", param_hint="--key-file")
+        if key_file is None and owner is None:
+            raise typer.BadParameter("a dry run needs a key or an owner", param_hint="--owner")
+        asked = _Asked(
+            _network(network),
+            None if key_file is None else read_key(key_file),
+            None if owner is None else Address.from_hex(owner),
+            [Address.from_hex(text) for text in token or ()],
+            [Address.from_hex(text) for text in server or ()],
+            dry_run,
+            file,
+        )
         with progress("deploying") as report:
-            work = _deploy(rpc, expected, key_file, file, dry_run, report)
-            placed, fees, found = asyncio.run(work)
+            done = asyncio.run(_deploy(rpc, asked, report))
         if as_json:
-            print_json(_told(placed, fees, found, dry_run))
+            print_json(_told(done))
             return
-        _show(placed, fees, found, dry_run)
+        _show(done)
 
 
-async def _deploy(
-    url: str,
-    expected: Network | None,
-    key_file: Path | None,
-    file: Path,
-    dry_run: bool,
-    report: Any,
-) -> "tuple[list[Placed], Fees, Network]":
-    from inferproof.chain.create2 import DEPLOYER
+@dataclass(frozen=True)
+class _Asked:
+    network: Network | None
+    key: SigningKey | None
+    named_owner: Address | None
+    tokens: Sequence[Address]
+    servers: Sequence[Address]
+    dry_run: bool
+    file: Path
+
+    @property
+    def owner(self) -> Address:
+        if self.named_owner is not None:
+            return self.named_owner
+        assert self.key is not None  # noqa: S101 - one of both is asked for
+        return self.key.address
+
+
+@dataclass(frozen=True)
+class _Done:
+    """`wired` are the steps that were done, `left` those that the owner has still to do."""
+
+    network: Network
+    placed: "Sequence[Placed]"
+    fees: "Fees"
+    dry_run: bool
+    wired: Sequence[str] = ()
+    left: Sequence[str] = ()
+
+    @property
+    def gas(self) -> int:
+        return sum(each.gas for each in self.placed)
+
+
+async def _deploy(url: str, asked: _Asked, report: Callable[[str, float], None]) -> _Done:
+    from inferproof.chain import wiring
+    from inferproof.chain.contracts import MARKET
     from inferproof.chain.deployments import load_deployments, save_deployment
-    from inferproof.chain.release import deploy_release, estimate_release, recorded, release
+    from inferproof.chain.release import (
+        addresses,
+        deploy_release,
+        estimate_release,
+        recorded,
+        release,
+    )
     from inferproof.chain.rpc import Rpc
     from inferproof.chain.transactions import suggest_fees
 
-    load_deployments(file)  # one that cannot be read is told before anything is sent
+    load_deployments(asked.file)  # one that cannot be read is told before anything is sent
     async with Rpc(url) as rpc:
-        if expected is not None:
-            await rpc.require_chain(expected.chain_id)
-        network, contracts = Network.evm(await rpc.chain_id()), release()
+        if asked.network is not None:
+            await rpc.require_chain(asked.network.chain_id)
+        network, contracts = Network.evm(await rpc.chain_id()), release(asked.owner)
         fees = await suggest_fees(rpc)
-        if dry_run or key_file is None:
-            sender = DEPLOYER if key_file is None else read_key(key_file).address
-            return await estimate_release(rpc, contracts, sender), fees, network
-        placed = await deploy_release(rpc, contracts, read_key(key_file), report)
-        save_deployment(file, await recorded(rpc, contracts))
-        return placed, fees, network
+        if asked.dry_run or asked.key is None:
+            placed = await estimate_release(rpc, contracts, asked.owner)
+            return _Done(network, placed, fees, dry_run=True)
+        placed = await deploy_release(rpc, contracts, asked.key, report)
+        save_deployment(asked.file, await recorded(rpc, contracts))
+        found = addresses(contracts)
+        todo = [
+            *wiring.steps(rpc, found, asked.owner),
+            *wiring.token_steps(rpc, found[MARKET], asked.tokens),
+            *wiring.server_steps(rpc, found[MARKET], asked.servers),
+        ]
+        if asked.key.address != asked.owner:
+            left = await wiring.left(todo)
+            return _Done(network, placed, fees, dry_run=False, left=left)
+        wired = await wiring.wire(todo, asked.key, report)
+        return _Done(network, placed, fees, dry_run=False, wired=wired)
 
 
 @chain.command("verify")
@@ -136,50 +212,53 @@ def verify(
 
 async def _verify(url: str, expected: Network | None, file: Path) -> "Deployment":
     from inferproof.chain.deployments import load_deployment
-    from inferproof.chain.release import check_release, release
+    from inferproof.chain.release import check_release, owner_in, release
     from inferproof.chain.rpc import Rpc
 
     async with Rpc(url) as rpc:
         if expected is not None:
             await rpc.require_chain(expected.chain_id)
         network = Network.evm(await rpc.chain_id())
-        return await check_release(rpc, release(), load_deployment(file, network))
+        told = load_deployment(file, network)
+        return await check_release(rpc, release(owner_in(told)), told)
 
 
 def _network(name: str | None) -> Network | None:
     return None if name is None else NETWORKS.get(name) or Network(name)
 
 
-def _told(
-    placed: "Sequence[Placed]", fees: "Fees", network: Network, dry_run: bool
-) -> dict[str, Any]:
-    gas = sum(each.gas for each in placed)
+def _told(done: _Done) -> dict[str, Any]:
     return {
-        "network": network.caip2,
-        "dry_run": dry_run,
+        "network": done.network.caip2,
+        "dry_run": done.dry_run,
         "contracts": {
             each.contract.name: {"address": each.contract.address.hex, "gas": each.gas}
-            for each in placed
+            for each in done.placed
         },
-        "gas": gas,
-        "gas_price_cap_wei": str(fees.cap),
-        "cost_cap_wei": str(gas * fees.cap),
+        "gas": done.gas,
+        "gas_price_cap_wei": str(done.fees.cap),
+        "cost_cap_wei": str(done.gas * done.fees.cap),
+        "told": list(done.wired),
+        "left_to_the_owner": list(done.left),
     }
 
 
-def _show(placed: "Sequence[Placed]", fees: "Fees", network: Network, dry_run: bool) -> None:
+def _show(done: _Done) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for heading in ("contract", "address", "gas"):
         table.add_column(heading, justify="right" if heading == "gas" else "left")
-    for each in placed:
+    for each in done.placed:
         took = f"{each.gas:,}" if each.gas else "there already"
         table.add_row(each.contract.name, str(each.contract.address), took)
     print_table(table)
-    gas = sum(each.gas for each in placed)
-    would = "would take" if dry_run else "took"
-    cost = format_units(gas * fees.cap, 18)
-    out.print(f"deploying to {plain(network)} {would} {gas:,} gas, at most {cost} coin")
-    if dry_run:
+    would = "would take" if done.dry_run else "took"
+    cost = format_units(done.gas * done.fees.cap, 18)
+    out.print(f"deploying to {plain(done.network)} {would} {done.gas:,} gas, at most {cost} coin")
+    if done.dry_run:
         out.print("a rollup takes its data fee beside that")
+    for what in done.wired:
+        out.print(f"told of {plain(what)}")
+    for what in done.left:
+        out.print(f"left to the owner: {plain(what)}")

@@ -33,6 +33,7 @@ ROOMS = {
     "contract": ("contract",),
     "registry": ("registry",),
     "chain": ("chain",),
+    "market": ("market",),
     "devnet": ("devnet", "demo"),
     "job": ("job",),
     "webhooks": ("webhooks",),

@@ -10,7 +10,8 @@ from inferproof.protocol.eip712 import Struct, digest, domain_separator, hash_st
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields
 from inferproof.types.digest import Address, Digest
-from inferproof.types.escrow import ContractAssurance, Order
+from inferproof.types.escrow import Order
+from inferproof.types.verifier import ContractAssurance
 
 MAX_AMOUNT = 2**128 - 1
 MAX_TIME = 2**40 - 1

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,20 +30,21 @@ from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    ESCROW,
     EZKL_VERIFIER,
+    MARKET,
     MODEL_REGISTRY,
+    PAYOUTS,
     PRIVATE_PROOFS,
+    VERIFIER_ROUTER,
     load_artifact,
 )
 from inferproof.chain.create2 import Planned, planned
 from inferproof.chain.release import addresses, deploy_release, release
-
-from inferproof.chain.model_registry import deploy_registry
-from inferproof.chain.payouts import deploy_payouts
-from inferproof.chain.private_proofs import deploy_contracts
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
+from inferproof.chain.wiring import server_steps, steps, token_steps, wire
 from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
@@ -89,14 +90,43 @@ class DevnetInfo:
     rpc_url: str
     network: Network
     token: Asset
-    verifier: Address
-    """Of proofs by ezkl."""
-    private_proofs: Address
-    """Of those by sumcheck, profile `evm`."""
-    batch_settler: Address
-    model_registry: Address
-    payouts: Address
+    contracts: Mapping[str, Address]
+    """Those of the release, by name."""
     accounts: DevnetAccounts
+
+    @property
+    def verifier(self) -> Address:
+        """Of proofs by ezkl."""
+        return self.contracts[EZKL_VERIFIER]
+
+    @property
+    def private_proofs(self) -> Address:
+        """Of proofs by sumcheck, profile `evm`."""
+        return self.contracts[PRIVATE_PROOFS]
+
+    @property
+    def batch_settler(self) -> Address:
+        return self.contracts[BATCH_SETTLER]
+
+    @property
+    def model_registry(self) -> Address:
+        return self.contracts[MODEL_REGISTRY]
+
+    @property
+    def payouts(self) -> Address:
+        return self.contracts[PAYOUTS]
+
+    @property
+    def market(self) -> Address:
+        return self.contracts[MARKET]
+
+    @property
+    def escrow(self) -> Address:
+        return self.contracts[ESCROW]
+
+    @property
+    def verifier_router(self) -> Address:
+        return self.contracts[VERIFIER_ROUTER]
 
     @property
     def chain_id(self) -> int:
@@ -310,8 +340,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def devnet_contracts() -> tuple[Planned, ...]:
-    """What a devnet has: the dollar token, whose owner is the first wallet, and the release."""
-    return (planned(load_artifact(DEVNET_TOKEN), dev_key(0).address), *release())
+    """What a devnet has: the dollar token, and the release. Both belong to the first wallet."""
+    owner = dev_key(0).address
+    return (planned(load_artifact(DEVNET_TOKEN), owner), *release(owner))
 
 
 async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
@@ -323,11 +354,13 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         found = addresses(devnet_contracts())
         address = found[DEVNET_TOKEN]
         token = Asset(Network.evm(CHAIN_ID), address, "devUSDC", 6, "USD Coin (devnet)", "1")
-        verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
-        private_proofs = (await deploy_contracts(rpc, owner)).proofs
-        batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
-        model_registry = await deploy_registry(rpc, owner)
-        payouts = await deploy_payouts(rpc, owner)
+        servers = [provider.address, gateway.address]
+        todo = [
+            *steps(rpc, found, owner.address),
+            *token_steps(rpc, found[MARKET], [address]),
+            *server_steps(rpc, found[MARKET], servers),
+        ]
+        await wire(todo, owner, lambda _stage, _share: None)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -339,18 +372,8 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         url,
         token.network,
         token,
-        verifier=found[EZKL_VERIFIER],
-        private_proofs=found[PRIVATE_PROOFS],
-        batch_settler=found[BATCH_SETTLER],
-        model_registry=found[MODEL_REGISTRY],
+        contracts={name: at for name, at in found.items() if name != DEVNET_TOKEN},
         accounts=accounts,
-
-        verifier,
-        private_proofs,
-        batch_settler,
-        model_registry,
-        payouts,
-        accounts,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
+from inferproof.types.verifier import ContractAssurance
 
 
 class OrderStatus(IntEnum):
@@ -28,18 +29,6 @@ class OrderStatus(IntEnum):
     def is_over(self) -> bool:
         """Whether it stays for ever."""
         return self >= OrderStatus.PAID
-
-
-class ContractAssurance(IntEnum):
-    """What a contract verifier's word is worth, as orders ask for it: those of
-    `types.proof.Assurance`, in numbers that contracts compare."""
-
-    ANY = 0
-    """Whatever its verifier's word is worth."""
-    COMMITMENT = 1
-    QUORUM = 2
-    ZK_INTEGRITY = 3
-    ZK_PRIVATE = 4
 
 
 @dataclass(frozen=True, slots=True)

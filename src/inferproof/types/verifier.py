@@ -12,6 +12,8 @@ class ContractAssurance(IntEnum):
     Source: contracts/src/verification/Assurance.sol.
     """
 
+    ANY = 0
+    """What an order asks for that takes any verifier's word. No verifier has it."""
     COMMITMENT = 1
     QUORUM = 2
     ZK_INTEGRITY = 3

@@ -26,7 +26,8 @@ from inferproof.protocol.escrow import (
 from inferproof.protocol.json_text import read_json
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
-from inferproof.types.escrow import ContractAssurance, Order, OrderStatus
+from inferproof.types.escrow import Order, OrderStatus
+from inferproof.types.verifier import ContractAssurance
 
 ESCROW = Address(b"\x44" * 20)
 NOW = 1_800_000_000
