@@ -28,6 +28,7 @@ from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 
 OTHER = Address(b"\xab" * 20)
+OWNER = dev_key(0).address
 
 
 def quiet(_stage: str, _share: float) -> None:
@@ -67,14 +68,14 @@ def test_addresses_are_those_of_the_eip(
 
 
 def test_every_argument_changes_the_address() -> None:
-    with_openings = {each.name: each for each in release()}[PRIVATE_PROOFS]
+    with_openings = {each.name: each for each in release(OWNER)}[PRIVATE_PROOFS]
     other = create2.planned(with_openings.artifact, OTHER)
     assert other.address != with_openings.address
 
 
 @pytest.mark.usefixtures("new")
 async def test_a_release_is_deployed_once(rpc: Rpc, devnet: DevnetInfo) -> None:
-    contracts, key = release(), devnet.accounts.owner
+    contracts, key = release(OWNER), devnet.accounts.owner
     estimated = await estimate_release(rpc, contracts, key.address)
     assert [await rpc.code(each.address) for each in contracts] == [b""] * len(contracts)
     done = await deploy_release(rpc, contracts, key, quiet)
@@ -93,7 +94,7 @@ async def test_a_release_is_deployed_once(rpc: Rpc, devnet: DevnetInfo) -> None:
 
 @pytest.mark.usefixtures("new")
 async def test_what_was_stopped_is_taken_up(rpc: Rpc, devnet: DevnetInfo) -> None:
-    contracts, key = release(), devnet.accounts.owner
+    contracts, key = release(OWNER), devnet.accounts.owner
 
     def stop(_stage: str, share: float) -> None:
         if share > 0.3:
@@ -113,7 +114,7 @@ async def test_what_was_stopped_is_taken_up(rpc: Rpc, devnet: DevnetInfo) -> Non
 async def test_who_is_slower_finds_the_contract_there(
     rpc: Rpc, devnet: DevnetInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contract, look, looks = release()[0], create2.is_there, []
+    contract, look, looks = release(OWNER)[0], create2.is_there, []
     await deploy_planned(rpc, contract, devnet.accounts.owner)
 
     async def late(asked: Rpc, what: create2.Planned) -> Digest | None:
@@ -129,8 +130,8 @@ async def test_a_chain_without_the_deployer_is_refused(rpc: Rpc, devnet: DevnetI
     await rpc.request("anvil_setCode", DEPLOYER.hex, "0x")
     try:
         for work in (
-            estimate_release(rpc, release(), OTHER),
-            deploy_release(rpc, release(), devnet.accounts.owner, quiet),
+            estimate_release(rpc, release(OWNER), OTHER),
+            deploy_release(rpc, release(OWNER), devnet.accounts.owner, quiet),
         ):
             with rejects(
                 Reason.DEPLOYER_MISSING,
@@ -144,7 +145,7 @@ async def test_a_chain_without_the_deployer_is_refused(rpc: Rpc, devnet: DevnetI
 
 
 async def test_a_missing_contract_is_told(rpc: Rpc) -> None:
-    contracts = release()
+    contracts = release(OWNER)
     missing = replace(contracts[0], address=OTHER)
     with rejects(
         Reason.CHAIN_NO_CONTRACT, f"there is no contract at {OTHER} on chain 31337", kind=NotFound
@@ -153,7 +154,7 @@ async def test_a_missing_contract_is_told(rpc: Rpc) -> None:
 
 
 async def test_other_code_is_told(rpc: Rpc) -> None:
-    registry = {each.name: each for each in release()}[MODEL_REGISTRY]
+    registry = {each.name: each for each in release(OWNER)}[MODEL_REGISTRY]
     code = await rpc.code(registry.address)
     await rpc.request("anvil_setCode", registry.address.hex, "0x" + code.hex() + "00")
     try:
@@ -163,13 +164,13 @@ async def test_other_code_is_told(rpc: Rpc) -> None:
             f"{registry.address} is another one",
             kind=Rejection,
         ):
-            await recorded(rpc, release())
+            await recorded(rpc, release(OWNER))
     finally:
         await rpc.request("anvil_setCode", registry.address.hex, "0x" + code.hex())
 
 
 async def test_what_is_written_down_otherwise_is_told(rpc: Rpc) -> None:
-    found = await recorded(rpc, release())
+    found = await recorded(rpc, release(OWNER))
     settler = found.contracts[BATCH_SETTLER]
 
     async def told(changed: Deployed, why: str) -> None:
@@ -179,7 +180,7 @@ async def test_what_is_written_down_otherwise_is_told(rpc: Rpc) -> None:
             f"on eip155:31337, BatchSettler is not what this release contains: {why}",
             kind=Rejection,
         ):
-            await check_release(rpc, release(), other)
+            await check_release(rpc, release(OWNER), other)
 
     await told(
         replace(settler, address=OTHER),
@@ -225,7 +226,7 @@ def test_the_commands_deploy_and_verify(devnet: DevnetInfo, tmp_path: Path, key_
     contracts = load_deployment(file, devnet.network).contracts
     assert code == 0
     assert verified["verified"] == {name: each.address.hex for name, each in contracts.items()}
-    assert set(contracts) == {each.name for each in release()}
+    assert set(contracts) == {each.name for each in release(OWNER)}
 
 
 def test_a_dry_run_is_shown_to_people(devnet: DevnetInfo) -> None:
