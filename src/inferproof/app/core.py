@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from inferproof.app.following import open_followed, registry_address
 from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
 from inferproof.app.reporting import open_reports, open_tracer
@@ -22,6 +23,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
 from inferproof.services.event_bus import EventBus
+from inferproof.services.models.followed_registry import FollowedRegistry
 from inferproof.services.orders.base import CancelPolicy, ExposureTerms, GatewaySettings
 from inferproof.services.traced import traced
 from inferproof.settings import Settings
@@ -41,6 +43,7 @@ class Core:
     metrics: Metrics
     event_bus: EventBus
     tracer: Tracer | None
+    followed: FollowedRegistry | None
 
 
 async def open_core(
@@ -59,6 +62,7 @@ async def open_core(
     token = TokenChain(rpc, asset)
     await token.check()
     stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
+    followed = await open_followed(settings, rpc, stores)
     systems = open_systems(settings, stores, stack, more_systems or {}, watch)
     stack.callback(report_loop_faults(asyncio.get_running_loop()))
     open_reports(settings, stack)
@@ -69,7 +73,8 @@ async def open_core(
     account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
     account = watch("chain", account)
     methods = open_methods(settings, token, account, more_methods)
-    return Core(key, token, account, methods, stores, systems, Metrics(), EventBus(), tracer)
+    metrics, event_bus = Metrics(), EventBus()
+    return Core(key, token, account, methods, stores, systems, metrics, event_bus, tracer, followed)
 
 
 def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
@@ -84,6 +89,7 @@ def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
         queue_share=settings.queue_share,
         exposure=_exposure(settings),
         private_webhooks=settings.webhook_private,
+        model_registry=registry_address(settings),
     )
 
 
