@@ -4,7 +4,8 @@
     2  of each version: its model, whether it is active, and its price
     3  of each model: its owner
 
-Each step is one request to the node for every MAX_TOGETHER calls; of hundreds of versions, ten.
+Steps 2 and 3 take a request to the node for every MAX_TOGETHER calls, at once: seven for 300
+versions of one model.
 """
 
 from collections.abc import Mapping, Sequence

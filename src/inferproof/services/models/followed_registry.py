@@ -41,7 +41,8 @@ from inferproof.types.registry import Followed, Heard, Listing
 log = logging.getLogger("inferproof.registry")
 
 ROUND_S = 60.0
-"""Longest that a round may take: six requests to a node, each at its own limit."""
+"""Longest that a round may take: a node has ten seconds for each of three questions, and the
+database as long again."""
 MOST_PRICE = 10**18 - 1
 """Atomic units: what a card can ask at most too, so that a price fits wherever a card's does."""
 
@@ -145,8 +146,8 @@ class FollowedRegistry:
         """One round, within its time, where the lock is held or none is given; a failure is logged,
         and the next round may do better."""
         try:
-            async with time_limit(ROUND_S):
-                if leader is None or await leader.held():
+            if leader is None or await leader.held():  # whose question must not be broken off
+                async with time_limit(ROUND_S):
                     await self.follow()
         except InferproofError as error:
             log.warning("cannot follow the registry: %s", loggable(error))
