@@ -168,7 +168,7 @@ def test_it_is_sold_at_the_contracts_price_wherever_a_price_is_shown(
     listed = http.get("/v1/models", params={"max_price": "0.29"}).json()
     assert listed["models"] == []
     job = pay(http, offered, owner.info.accounts.buyer).json()
-    assert (job["state"], job["payment"]["amount"]) == ("done", str(LISTED)), job
+    assert (job["state"], job["payment"]["amount"]["amount"]) == ("done", str(LISTED)), job
 
 
 def test_it_is_ready_and_says_what_it_heard(http: httpx.Client, owner: Owner) -> None:
@@ -185,7 +185,7 @@ def test_a_new_price_is_quoted_soon_and_a_signed_quote_holds(
     owner.set_price(LISTED + 1)
     until(lambda: challenge(http).quote.price.amount == LISTED + 1, "the new price")
     job = pay(http, old, owner.info.accounts.buyer).json()
-    assert (job["state"], job["payment"]["amount"]) == ("done", str(LISTED)), job
+    assert (job["state"], job["payment"]["amount"]["amount"]) == ("done", str(LISTED)), job
     owner.set_price(LISTED)
     until(lambda: challenge(http).quote.price.amount == LISTED, "the old price")
 

@@ -5,7 +5,7 @@
     3  of each model: its owner
 
 Steps 2 and 3 take a request to the node for every MAX_TOGETHER calls, at once: seven for 300
-versions of one model.
+versions of one model, beside the first.
 """
 
 from collections.abc import Mapping, Sequence
