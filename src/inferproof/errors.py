@@ -614,6 +614,26 @@ class Reason(Enum):
         "the model {model} is not offered to {sender}; its owner offers it with "
         "inferproof registry transfer"
     )
+    VERSION_INACTIVE = (
+        "the registry at {registry} has the version {commitment} switched off; its owner offers it "
+        "with inferproof registry update"
+    )
+    VERSION_NO_PRICE = (
+        "the registry at {registry} has no price of the version {commitment} in {symbol}, at "
+        "{token}, which this gateway is paid in; its owner sets one with inferproof registry update"
+    )
+    VERSION_PRICE = (
+        "the registry at {registry} has the price {price} of the version {commitment}, in atomic "
+        "units; this gateway sells for 1 to {most}"
+    )
+    VERSION_OWNER_OTHER = (
+        "the registry at {registry} has the version {commitment} as {owner}'s, who is not the "
+        "submission's provider {provider}; its owner submits it, or hands the model on"
+    )
+    REGISTRY_SILENT = (
+        "the registry of models at {registry} was not heard of for {limit} seconds, and nothing is "
+        "sold by what it said before; nothing was charged, come back"
+    )
     REGISTRY_OTHER_KEY = (
         "the registry names the verifying key {got} for {commitment}, that of the bundle is "
         "{expected}; do not buy by what the registry says"

@@ -339,6 +339,30 @@ class Settings(BaseSettings):
             "raised up to it."
         ),
     )
+    model_registry_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the ModelRegistry contract on the chain whose prices and owners the "
+            "gateway follows: it sells what is registered and active there, at the price there. "
+            "Unset: cards say the price."
+        ),
+    )
+    model_registry_poll_s: float = Field(
+        5.0,
+        ge=0.05,
+        le=60,
+        allow_inf_nan=False,
+        description="Seconds between questions to that contract about all models that are sold.",
+    )
+    model_registry_max_age_s: int = Field(
+        600,
+        ge=10,
+        le=86_400,
+        description=(
+            "How long models are sold by what that contract said last, while it cannot be asked; "
+            "after that none is until it answers."
+        ),
+    )
     batch_settler_address: AddressText | None = Field(
         None,
         description=(

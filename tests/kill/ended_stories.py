@@ -119,7 +119,7 @@ async def _publish(market: KillMarket, folder: Path) -> None:
             category=told.card.category,
             input_type=told.card.input.type,
             output_type=told.card.output.type,
-            price=told.card.price.atomic,
+            card_price=told.card.price.atomic,
             status=ModelStatus.PENDING,
             document=made.document,
             signature=made.signature,

@@ -50,6 +50,11 @@ from inferproof.proving.input_attempts import take_attempt
 from inferproof.proving.openings import Openings, PassingOpenings
 from inferproof.services.event_bus import EventBus
 from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.followed_registry import (
+    FollowedRegistry,
+    FollowerSettings,
+    Listings,
+)
 from inferproof.services.models.registry import Registry
 from inferproof.services.models.submission import build_submission
 from inferproof.services.orders.base import (
@@ -71,6 +76,7 @@ from inferproof.services.worker.steps import Steps
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.sql.engine import sqlite_url
+from inferproof.storage.sql.listings import SqlListings
 from inferproof.testing.cash import CashChain, CashLedger
 from inferproof.testing.cash_transfers import CashTransfers
 from inferproof.testing.limits import Unlimited
@@ -97,6 +103,7 @@ from inferproof.verify.receipt import Tools
 PRICE = 250_000
 PROVIDER_KEY = SigningKey(keccak256(b"inferproof test provider"))
 TREASURY = GATEWAY.address
+MODEL_REGISTRY = Address(b"\x52" * 20)
 MODEL = "sample"
 PATH = "/v1/models/sample/infer"
 BODY = b'{"input":[1.5,-2,0.25]}'
@@ -287,6 +294,8 @@ class World:
     cancel: CancelPolicy = CancelPolicy.WAITING
     more_methods: Sequence[PaymentMethod[Any]] = ()
     exposure: ExposureTerms = WIDE
+    listings: Listings | None = None
+    max_age_s: int = 600
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -318,6 +327,7 @@ class Services:
     worker: Worker
     metrics: MemoryMetrics
     event_bus: EventBus
+    followed: FollowedRegistry | None
 
     async def accept(self, **changes: Any) -> JobView:
         payment = changes.pop("payment", None) or pay(self.world)
@@ -364,6 +374,21 @@ def methods_of(world: World, chain: CashChain) -> PaymentMethods:
     return {method.method: method for method in known}
 
 
+def follow(world: World, stores: Stores, catalog: Catalog) -> FollowedRegistry | None:
+    """The registry that a gateway in this world follows; None where there is none."""
+    if world.listings is None:
+        return None
+    return FollowedRegistry(
+        registry=MODEL_REGISTRY,
+        asset=ASSET,
+        listings=world.listings,
+        store=SqlListings(stores.database),
+        settings=FollowerSettings(poll_s=0.01, max_age_s=world.max_age_s),
+        clock=world.clock,
+        changed=catalog.changed,
+    )
+
+
 def build(world: World, stores: Stores) -> Services:
     event_bus, metrics, catalog = EventBus(), MemoryMetrics(), Catalog(stores.models)
     settings = GatewaySettings(
@@ -377,6 +402,7 @@ def build(world: World, stores: Stores) -> Services:
     loop = asyncio.get_running_loop()
     world.system.openings = shared_openings(stores.openings, loop)(world.folder)
     private_inputs = PrivateInputs(systems, stores.openings)
+    followed = follow(world, stores, catalog)
     blobs = LocalBlobs(world.folder / "blobs")
     artifacts = LocalArtifacts(world.folder / "artifacts")
     chain = CashChain(world.ledger, TREASURY, batch_size=world.batch_size)
@@ -389,6 +415,7 @@ def build(world: World, stores: Stores) -> Services:
         private_inputs=private_inputs,
         settings=settings,
         clock=world.clock,
+        followed=followed,
     )
     methods = methods_of(world, chain)
     intake = Intake(
@@ -406,6 +433,7 @@ def build(world: World, stores: Stores) -> Services:
         event_bus=event_bus,
         limits=Unlimited(),
         private_inputs=private_inputs,
+        followed=followed,
     )
     gateway = GatewayService(
         registry=registry,
@@ -457,7 +485,7 @@ def build(world: World, stores: Stores) -> Services:
         event_bus=event_bus,
         private_inputs=private_inputs,
     )
-    return Services(world, stores, gateway, settler, worker, metrics, event_bus)
+    return Services(world, stores, gateway, settler, worker, metrics, event_bus, followed)
 
 
 @asynccontextmanager

@@ -124,7 +124,7 @@ class ModelInfo(Wire):
     id: str = Field(examples=["crypto-news-sentiment"])
     version: str = Field(examples=["1.0.0"])
     name: str = Field(examples=["crypto-news-sentiment@1.0.0"])
-    status: Literal["pending", "active", "suspended"]
+    status: Literal["pending", "active", "suspended", "withdrawn"]
     title: str
     description: str
     category: str = Field(examples=["sentiment"])

@@ -1,5 +1,5 @@
 """What runs beside the requests, in the gateway's process or in one of its own: settling, refunds,
-webhooks, sweeping, keeping books."""
+webhooks, sweeping, keeping books, following the registry of models."""
 
 import asyncio
 import random
@@ -38,11 +38,11 @@ class Background:
 
     tasks: Mapping[str, asyncio.Task[None]]
     refresh: Callable[[], Awaitable[None]]
-    heartbeat: Heartbeat
+    heartbeats: Mapping[str, Heartbeat]
 
     def checks(self, stall_s: float) -> dict[str, ReadyCheck]:
         """What /ready asks of it. Units: seconds."""
-        return task_checks(self.tasks, {"settler": self.heartbeat}, stall_s)
+        return task_checks(self.tasks, self.heartbeats, stall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def build_settle(
     """
     async with AsyncExitStack() as stack:
         core = await open_core(settings, stack, more_systems, (), watch)
-        background = start_background(settings, core, settler_settings, stack, watch)
+        background = await start_background(settings, core, settler_settings, stack, watch)
         checks = {
             **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
             **chain_checks(core.token, core.account),
@@ -80,14 +80,15 @@ async def build_settle(
         yield SettleApp(settings, core.key.address, core.metrics, readiness, background.refresh)
 
 
-def start_background(
+async def start_background(
     settings: Settings,
     core: Core,
     settler_settings: SettlerSettings | None,
     stack: AsyncExitStack,
     watch: Watch,
 ) -> Background:
-    """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
+    """Settling, refunds, webhooks, sweeping, the books and the gauges, started, and following the
+    registry of models, where one is set, after its first round."""
     stores, metrics, asset, heartbeat = core.stores, core.metrics, core.token.asset, Heartbeat()
     gauges = Gauges(
         metrics,
@@ -135,7 +136,15 @@ def start_background(
         books = make_reconciler(settings, stores.database, core.token, metrics)
         leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
         tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
-    return Background(tasks, gauges.refresh, heartbeat)
+    heartbeats = {"settler": heartbeat}
+    if core.followed is not None:
+        # Known before the first request: what the last process heard may be too old to sell by.
+        await core.followed.try_follow()
+        heartbeats["follower"] = Heartbeat()
+        leader = stores.database.leader_lock(core.followed.name)
+        following = core.followed.run(leader, heartbeats["follower"])
+        tasks["follower"] = started(following, "follower", stack)
+    return Background(tasks, gauges.refresh, heartbeats)
 
 
 def _notifier(

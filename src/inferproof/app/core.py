@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from inferproof.app.following import open_followed, registry_address
 from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
 from inferproof.app.reporting import open_reports, open_tracer
@@ -24,6 +25,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
 from inferproof.services.event_bus import EventBus
+from inferproof.services.models.followed_registry import FollowedRegistry
 from inferproof.services.orders.base import CancelPolicy, ExposureTerms, GatewaySettings
 from inferproof.services.traced import traced
 from inferproof.settings import Settings
@@ -44,6 +46,7 @@ class Core:
     metrics: Metrics
     event_bus: EventBus
     tracer: Tracer | None
+    followed: FollowedRegistry | None
 
 
 async def open_core(
@@ -62,6 +65,7 @@ async def open_core(
     token = TokenChain(rpc, asset)
     await token.check()
     stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
+    followed = await open_followed(settings, rpc, stores)
     systems = open_systems(settings, stores, stack, more_systems or {}, watch)
     stack.callback(report_loop_faults(asyncio.get_running_loop()))
     open_reports(settings, stack)
@@ -74,7 +78,17 @@ async def open_core(
     payouts = await open_payouts(settings, token, key)
     methods = open_methods(settings, token, account, more_methods)
     return Core(
-        key, token, account, payouts, methods, stores, systems, Metrics(), EventBus(), tracer
+        key,
+        token,
+        account,
+        payouts,
+        methods,
+        stores,
+        systems,
+        Metrics(),
+        EventBus(),
+        tracer,
+        followed,
     )
 
 
@@ -90,6 +104,7 @@ def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
         queue_share=settings.queue_share,
         exposure=_exposure(settings),
         private_webhooks=settings.webhook_private,
+        model_registry=registry_address(settings),
     )
 
 

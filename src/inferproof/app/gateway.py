@@ -50,6 +50,7 @@ from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.ratelimit.redis import RedisLimiter
+from inferproof.storage.sql.listings import SqlListings
 from inferproof.types.digest import Address
 from inferproof.verify.receipt import Tools
 
@@ -88,7 +89,10 @@ async def build(
         core = await open_core(settings, stack, more_systems, more_methods, watch)
         terms = gateway_terms(settings, core)
         private_inputs = PrivateInputs(core.systems, core.stores.openings)
-        registry = open_registry(core.stores, core.systems, private_inputs, terms)
+        followed = core.followed
+        if followed is None:
+            await SqlListings(core.stores.database).forget(now=clock())
+        registry = open_registry(core.stores, core.systems, private_inputs, terms, followed)
         for name in await registry.suspend_ended():
             log.warning("model %s is suspended: %s", name, Reason.MODE_ENDED.name)
         limiter = await _limiter(settings, stack)
@@ -106,10 +110,11 @@ async def build(
             **chain_checks(core.token, core.account),
             **model_checks(core.stores.models, core.stores.artifacts, core.systems),
             **({"redis": limiter.answers} if isinstance(limiter, RedisLimiter) else {}),
+            **({"registry": followed.check_heard} if followed is not None else {}),
         }
         refresh = None
         if not settings.is_apart:
-            background = start_background(settings, core, settler_settings, stack, watch)
+            background = await start_background(settings, core, settler_settings, stack, watch)
             refresh = background.refresh
             checks |= background.checks(settings.stall_s) | _own_worker(settings, core, stack)
         services = Services(
@@ -187,6 +192,7 @@ def _gateway(
         event_bus=event_bus,
         limits=limits,
         private_inputs=private_inputs,
+        followed=core.followed,
     )
     return GatewayService(
         registry=registry,

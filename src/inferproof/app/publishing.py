@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inferproof.app.following import open_followed
 from inferproof.app.key_budgets import bring
 from inferproof.app.provers import open_systems
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, open_stores
+from inferproof.chain.rpc import Rpc
 from inferproof.errors import Reason, RequestRejected
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.variants import Variant, read_variants
@@ -19,6 +21,7 @@ from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.artifact import BUNDLE
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
+from inferproof.services.models.followed_registry import FollowedRegistry
 from inferproof.services.models.registry import Registry
 from inferproof.services.models.submission import build_submission
 from inferproof.services.orders.base import GatewaySettings, ModelView
@@ -44,7 +47,8 @@ async def install_model(
     be opened so often, the order book counts it from then on, and the user's own records give it
     all that they have.
     Raises: ModelRejected CARD_*; ArtifactRejected; RequestRejected SUBMISSION_MISMATCH;
-    Conflict MODEL_VERSION_TAKEN, MODEL_OWNED, OPENINGS_ELSEWHERE; Misconfigured.
+    Conflict MODEL_VERSION_TAKEN, MODEL_OWNED, OPENINGS_ELSEWHERE; Misconfigured; where a registry
+    on a chain is followed, as `open_followed` and `FollowedRegistry.price_of`.
     """
     key = key or settings.signing_key()
     async with AsyncExitStack() as stack:
@@ -53,7 +57,11 @@ async def install_model(
         made = await asyncio.to_thread(submissions, card_path, compiled, key)
         terms = GatewaySettings(asset=settings.asset, payee=key.address)
         private_inputs = PrivateInputs(systems, stores.openings)
-        registry = open_registry(stores, systems, private_inputs, terms)
+        followed = None
+        if settings.model_registry_address is not None:
+            rpc = await stack.enter_async_context(Rpc(settings.rpc))
+            followed = await open_followed(settings, rpc, stores)
+        registry = open_registry(stores, systems, private_inputs, terms, followed)
         views = []
         for each in made:
             view = await registry.submit(each.document, each.signature)
@@ -107,7 +115,11 @@ def _submission(variant: Variant, compiled: Path, key: SigningKey) -> SignedSubm
 
 
 def open_registry(
-    stores: Stores, systems: Systems, private_inputs: PrivateInputs, terms: GatewaySettings
+    stores: Stores,
+    systems: Systems,
+    private_inputs: PrivateInputs,
+    terms: GatewaySettings,
+    followed: FollowedRegistry | None,
 ) -> Registry:
     """The registry over these stores."""
     return Registry(
@@ -119,4 +131,5 @@ def open_registry(
         private_inputs=private_inputs,
         settings=terms,
         clock=clock,
+        followed=followed,
     )

@@ -42,7 +42,7 @@ from inferproof.types.registry import (
 _TERMS = "(bytes4,bytes32,uint8,uint8,bytes32,string,bytes)"
 _PRICES = "(address,uint128,bool)[]"
 _REGISTRATION = f"(bytes32,bytes32,address,uint64,{_TERMS},{_PRICES})"
-_VERSION = f"(bytes32,uint32,bool,{_TERMS})"
+VERSION = f"(bytes32,uint32,bool,{_TERMS})"
 SEAL = "seal(bytes32)"
 REGISTER = f"register({_REGISTRATION},bytes)"
 SET_PRICES = f"setPrices(bytes32,{_PRICES})"
@@ -52,10 +52,12 @@ ACCEPT = "acceptModel(bytes32)"
 VERSION_OF = "versionOf(bytes32)"
 OWNERSHIP = "ownership(bytes32)"
 PRICE_OF = "priceOf(bytes32,address)"
+OWNERSHIP_TYPES = ("address", "address", "uint256")
+PRICE_TYPES = ("uint256", "bool")
 SEALED_AT = "sealedAt(bytes32)"
 SEAL_AGE = "SEAL_AGE()"
 
-_UNKNOWN_VERSION = keccak256(b"UnknownVersion(bytes32)")[:4]
+UNKNOWN_VERSION = keccak256(b"UnknownVersion(bytes32)")[:4]
 _UNKNOWN_MODEL = keccak256(b"UnknownModel(bytes32)")[:4]
 _TOO_YOUNG = keccak256(b"SealTooYoung(uint256)")[:4]
 _TAKEN = keccak256(b"CommitmentTaken(bytes32,bytes32)")[:4]
@@ -108,10 +110,10 @@ class ModelRegistry:
         """
         try:
             ((model, number, active, terms),) = await self._ask(
-                VERSION_OF, [_VERSION], "a version", commitment
+                VERSION_OF, [VERSION], "a version", commitment
             )
         except CallReverted as error:
-            if error.data[:4] != _UNKNOWN_VERSION:
+            if error.data[:4] != UNKNOWN_VERSION:
                 raise
             raise NotFound(
                 Reason.VERSION_NOT_REGISTERED, registry=self.address, commitment=commitment
@@ -120,9 +122,10 @@ class ModelRegistry:
 
     async def ownership(self, model: Digest) -> Ownership:
         """Whose a model is. Raises: NotFound MODEL_NOT_REGISTERED; as `version`."""
-        types = ["address", "address", "uint256"]
         try:
-            owner, offered, versions = await self._ask(OWNERSHIP, types, "an owner", model)
+            owner, offered, versions = await self._ask(
+                OWNERSHIP, OWNERSHIP_TYPES, "an owner", model
+            )
         except CallReverted as error:
             if error.data[:4] != _UNKNOWN_MODEL:
                 raise
@@ -134,9 +137,7 @@ class ModelRegistry:
 
     async def price(self, commitment: Digest, token: Address) -> TokenPrice:
         """What a call costs in a token. Raises: as `version`, but for NotFound."""
-        amount, accepted = await self._ask(
-            PRICE_OF, ["uint256", "bool"], "a price", commitment, token
-        )
+        amount, accepted = await self._ask(PRICE_OF, PRICE_TYPES, "a price", commitment, token)
         return TokenPrice(token, amount if accepted else None)
 
     async def deadline(self) -> int:

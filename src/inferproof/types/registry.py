@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 
 from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Network
 
 
 class CommitmentKind(IntFlag):
@@ -86,3 +87,31 @@ class Ownership:
     owner: Address
     offered_to: Address | None
     versions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a registry says of a version, as far as a gateway sells by it. `price` is that in the
+    gateway's token."""
+
+    owner: Address
+    active: bool
+    price: TokenPrice
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A registry that a gateway follows, and the token by whose prices it sells."""
+
+    network: Network
+    registry: Address
+    token: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When a registry was asked last about all that is sold. Units: Unix seconds by the clock of
+    who asked; `block` is the one after which it was asked."""
+
+    block: int
+    at: int

@@ -19,7 +19,7 @@ from inferproof.payments.x402.challenge import bazaar
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.wire import BAZAAR, VERSION
 from inferproof.protocol.encoding import Json
-from inferproof.services.orders.base import ModelView
+from inferproof.services.orders.base import GatewaySettings, ModelView
 from inferproof.storage.ports.models import ModelFilter
 
 router = APIRouter()
@@ -77,6 +77,7 @@ async def ai_service(served: Served, request: Request) -> Response:
                     for name, offer in method.offer().items()
                 },
             },
+            **_registry(settings),
             "models": [
                 {
                     "name": view.name,
@@ -208,6 +209,14 @@ def _facilitator(served: Services) -> Facilitator:
     if served.facilitator is None:
         raise NotFound(Reason.FACILITATOR_CLOSED)
     return served.facilitator
+
+
+def _registry(settings: GatewaySettings) -> dict[str, Any]:
+    """By which contract prices are, where the gateway follows one."""
+    if settings.model_registry is None:
+        return {}
+    network, address = settings.asset.network.caip2, settings.model_registry.hex
+    return {"model_registry": {"network": network, "address": address}}
 
 
 async def _active(served: Services) -> list[ModelView]:

@@ -33,7 +33,7 @@ SUBMISSION_SIGNATURE = "Inferproof-Signature"
 class ModelQuery(s.Wire):
     """Which models, in what order."""
 
-    status: Literal["active", "pending", "suspended", "any"] = "active"
+    status: Literal["active", "pending", "suspended", "withdrawn", "any"] = "active"
     id: str | None = Field(None, max_length=64, description="All versions of one model.")
     category: str | None = Field(None, max_length=64)
     max_price: str | None = Field(

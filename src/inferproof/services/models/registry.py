@@ -11,6 +11,7 @@ from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import Estimate, OpeningCounter
 from inferproof.services.base import Clock, Systems
 from inferproof.services.models.catalog import Catalog, RegisteredModel
+from inferproof.services.models.followed_registry import FollowedRegistry
 from inferproof.services.models.submission import (
     Submission,
     check_submission_signature,
@@ -47,6 +48,7 @@ class Registry:
         private_inputs: PrivateInputs,
         settings: GatewaySettings,
         clock: Clock,
+        followed: FollowedRegistry | None = None,
     ) -> None:
         self._models = models
         self._catalog = catalog
@@ -56,6 +58,7 @@ class Registry:
         self._private_inputs = private_inputs
         self._settings = settings
         self._clock = clock
+        self._followed = followed
 
     async def list(self, wanted: ModelFilter) -> Sequence[ModelView]:
         found = await self._models.list(wanted)
@@ -88,7 +91,7 @@ class Registry:
             category=card.category,
             input_type=card.input.type,
             output_type=card.output.type,
-            price=card.price.atomic,
+            card_price=card.price.atomic,
             status=ModelStatus.PENDING,
             document=document,
             signature=signature,
@@ -102,13 +105,18 @@ class Registry:
         """The active model, once the compiled model on this machine is the submitted one, and the
         openings of its key are counted here, where they are counted.
 
-        The currency is looked at again: the gateway's token may be another one by now.
+        The currency is looked at again: the gateway's token may be another one by now. Where a
+        registry on a chain is followed, it offers the model as its provider's, and says its price.
         """
         registered = await self._catalog.find(name)
         _check_mode(registered.submission.bundle)
         self._check_currency(registered.submission)
         record = registered.record
-        await self._check_commitment(record)
+        price = None
+        if self._followed is None:
+            await self._check_commitment(record)
+        else:  # whose the commitment is, the registry says, and not who was approved first
+            price = await self._followed.price_of(record.commitment, record.provider)
         system = self._systems(record.proof_system)
         path = self._artifacts.path(record.commitment)
         bundle = await asyncio.to_thread(system.verifier, path)
@@ -120,7 +128,11 @@ class Registry:
                 budget.check_counted()
         estimate = await asyncio.to_thread(system.estimate, path)
         changed = await self._models.set_status(
-            record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()
+            record.name,
+            ModelStatus.ACTIVE,
+            estimate=_estimate(estimate),
+            listed_price=price,
+            now=self._clock(),
         )
         self._catalog.changed()
         return await self._view(changed)
@@ -165,17 +177,21 @@ class Registry:
         return await self._view(changed)
 
     async def suspend_ended(self) -> Sequence[str]:
-        """The names of the active models whose mode has ended, which are suspended now.
+        """The names of the models whose mode has ended and which were active, or withdrawn and so
+        might be again, and are suspended now.
 
         Their paid jobs that wait fail when a worker takes them, and are refunded as failed ones
         are. Doing it again, or in several processes at a time, changes nothing more.
         """
         suspended: list[str] = []
-        wanted = ModelFilter(proof_system=SYSTEM, order=ModelOrder.NEWEST, limit=_PAGE)
-        while found := await self._models.list(wanted):
-            read = [self._catalog.read(record) for record in found]
-            suspended += [each.record.name for each in read if _has_ended(each.submission.bundle)]
-            wanted = replace(wanted, offset=wanted.offset + len(found))
+        for status in (ModelStatus.ACTIVE, ModelStatus.WITHDRAWN):
+            wanted = ModelFilter(status, proof_system=SYSTEM, order=ModelOrder.NEWEST, limit=_PAGE)
+            while found := await self._models.list(wanted):
+                read = [self._catalog.read(each) for each in found]
+                suspended += [
+                    each.record.name for each in read if _has_ended(each.submission.bundle)
+                ]
+                wanted = replace(wanted, offset=wanted.offset + len(found))
         for name in suspended:
             await self.suspend(name)
         return suspended

@@ -55,7 +55,7 @@ class GatewaySettings:
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
     `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
-    plain http, and anywhere.
+    plain http, and anywhere; `model_registry` is the contract by whose prices models are sold.
     """
 
     asset: Asset
@@ -67,6 +67,7 @@ class GatewaySettings:
     private_webhooks: bool = False
     queue_share: int | None = None
     exposure: ExposureTerms = ExposureTerms()
+    model_registry: Address | None = None
 
     @property
     def quota(self) -> QueueLimits:
@@ -284,7 +285,8 @@ class Gateway(Protocol):
     async def approve(self, model: str) -> ModelView:
         """The model, active. `model` is `id@version`.
 
-        Raises: NotFound MODEL_UNKNOWN, ARTIFACT_NOT_HERE; ArtifactRejected.
+        Raises: NotFound MODEL_UNKNOWN, ARTIFACT_NOT_HERE; ArtifactRejected; as
+        `FollowedRegistry.price_of`.
         """
         ...
 
@@ -297,7 +299,8 @@ class Gateway(Protocol):
     async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
         """A signed price for a call, bound to the request digest where one is given.
 
-        Raises: NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE; Unavailable QUEUE_FULL.
+        Raises: NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE; Unavailable QUEUE_FULL,
+        REGISTRY_SILENT.
         """
         ...
 
@@ -306,7 +309,7 @@ class Gateway(Protocol):
         input where the request asks for it.
 
         Raises: InputRejected; RequestRejected PRIVATE_INPUT_UNSUPPORTED; NotFound MODEL_UNKNOWN;
-        Conflict MODEL_NOT_ACTIVE.
+        Conflict MODEL_NOT_ACTIVE; Unavailable REGISTRY_SILENT.
         """
         ...
 
@@ -319,7 +322,8 @@ class Gateway(Protocol):
         payment's method; Conflict (409) PAYMENT_REPLAYED, PAYMENT_ID_REUSED, WEBHOOK_OTHER,
         MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*, PAYMENT_ID_MALFORMED, WEBHOOK_URL,
         PRIVATE_INPUT_UNSUPPORTED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL,
-        CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL, PAYER_EXPOSURE.
+        CHAIN_*, LIMITER_UNAVAILABLE, REGISTRY_SILENT; TooMany (429) RATE_LIMITED,
+        QUEUE_SHARE_FULL, PAYER_EXPOSURE.
         """
         ...
 

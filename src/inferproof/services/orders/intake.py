@@ -5,7 +5,8 @@
     3  a payment or payment id that is already reserved gives its job again, or a conflict; any
        other counts as an order of its payer, who may give so many in a time
     4  where the payment says so, it is bound to this request
-    5  the model is active and its pre-processing takes the input, which is private where the
+    5  the model is active, where a registry on a chain is followed by what that said not long ago,
+       and its pre-processing takes the input, which is private where the
        request asks for it and the model can
     6  the quote is ours and holds, or a fresh one is made
     7  the payment is on the quoted terms, at this time
@@ -61,6 +62,7 @@ from inferproof.services.event_bus import SETTLE, WORK, EventBus
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.models.catalog import Catalog, RegisteredModel
+from inferproof.services.models.followed_registry import FollowedRegistry
 from inferproof.services.orders.base import GatewaySettings, PaidRequest, SignedQuote
 from inferproof.services.orders.exposure_limits import ExposureLimits, NoExposure, OrderExposure
 from inferproof.services.orders.pending_exposure import PendingExposure
@@ -116,6 +118,7 @@ class Intake:
         event_bus: EventBus,
         limits: OrderLimits,
         private_inputs: PrivateInputs,
+        followed: FollowedRegistry | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalog = catalog
@@ -132,14 +135,15 @@ class Intake:
         self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
         self._private_inputs = private_inputs
+        self._followed = followed
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
-        registered = await self._catalog.active(model)
+        registered = await self._active(model)
         await self._require_room()
         return self._sign_quote(registered, request or ZERO_DIGEST, self._clock())
 
     async def check_input(self, model: str, request: Request) -> None:
-        await self._check_input(await self._catalog.active(model), request)
+        await self._check_input(await self._active(model), request)
 
     async def accept(self, paid: PaidRequest) -> Job:
         """The job that the payment buys; see the numbered steps of this module."""
@@ -186,7 +190,7 @@ class Intake:
         # 4
         method.check_bound(presented, paid.digest)
         # 5
-        registered = await self._catalog.active(paid.model)
+        registered = await self._active(paid.model)
         await self._check_input(registered, paid.request)
         # 6
         now = self._clock()
@@ -273,6 +277,15 @@ class Intake:
             webhook=paid.webhook,
             api_key=None if paid.holder is None else paid.holder.id,
         )
+
+    async def _active(self, model: str) -> RegisteredModel:
+        """The model, which is sold now.
+
+        Raises: as `Catalog.active`; Unavailable REGISTRY_SILENT.
+        """
+        if self._followed is not None:
+            await self._followed.check_heard()
+        return await self._catalog.active(model)
 
     async def _known(self, paid: PaidRequest) -> Job | None:
         presented, job = paid.payment, None

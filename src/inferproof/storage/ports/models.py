@@ -16,7 +16,10 @@ class ModelStatus(StrEnum):
     ACTIVE = "active"
     """Answers paid calls."""
     SUSPENDED = "suspended"
-    """Answers no new call."""
+    """Answers no new call: the operator's word, which the operator alone takes back."""
+    WITHDRAWN = "withdrawn"
+    """Answers no new call, for the registry that the gateway follows does not offer it as its
+    provider's; active again once that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class ModelEstimate:
 class ModelRecord:
     """One version of a model. `document` is the submission as the provider signed it.
 
-    Units: `price` in atomic units of the gateway's asset. `estimate` is present once approved.
+    Units: prices in atomic units of the gateway's asset. `card_price` is what the card says, and
+    `listed_price` what the registry says, of a version that is sold by one. `estimate` is present
+    once approved.
     """
 
     id: str
@@ -57,7 +62,7 @@ class ModelRecord:
     category: str
     input_type: str
     output_type: str
-    price: int
+    card_price: int
     status: ModelStatus
     document: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -66,6 +71,12 @@ class ModelRecord:
     updated_at: int
     estimate: ModelEstimate | None = None
     statistics: Statistics = Statistics(0, 0, 0, 0)
+    listed_price: int | None = None
+
+    @property
+    def price(self) -> int:
+        """What a call costs."""
+        return self.card_price if self.listed_price is None else self.listed_price
 
     @property
     def name(self) -> str:
@@ -128,9 +139,15 @@ class ModelStore(Protocol):
     async def list(self, wanted: ModelFilter) -> Sequence[ModelRecord]: ...
 
     async def set_status(
-        self, name: str, status: ModelStatus, *, estimate: ModelEstimate | None = None, now: int
+        self,
+        name: str,
+        status: ModelStatus,
+        *,
+        estimate: ModelEstimate | None = None,
+        listed_price: int | None = None,
+        now: int,
     ) -> ModelRecord:
-        """The record with another status, and an estimate where one is given.
+        """The record with another status, and an estimate and a registry's price where given.
 
         Raises: NotFound MODEL_UNKNOWN.
         """

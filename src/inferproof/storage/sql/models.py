@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.concurrency.request_coalescing import RequestCoalescer
@@ -21,9 +21,12 @@ from inferproof.storage.sql.mapping import encode_estimate, model_of_row, model_
 from inferproof.storage.sql.tables import models
 from inferproof.types.digest import Address, Digest
 
+_PRICE = func.coalesce(models.c.listed_price, models.c.price)
+"""What a call costs: by the registry, where one is followed, else by the card."""
+
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
-    ModelOrder.PRICE: (models.c.price, models.c.number),
+    ModelOrder.PRICE: (_PRICE, models.c.number),
     ModelOrder.TITLE: (by_bytes(models.c.title), models.c.number),
     ModelOrder.NEWEST: (models.c.number.desc(),),
 }
@@ -85,7 +88,7 @@ class SqlModelStore:
                 query = query.where(column == value)
         if wanted.max_price is not None:
             # A card's price is below 10^18 units, a buyer's limit need not be.
-            query = query.where(c.price <= min(wanted.max_price, 2**62))
+            query = query.where(min(wanted.max_price, 2**62) >= _PRICE)
         query = query.limit(wanted.limit).offset(wanted.offset)
 
         async def ask(connection: AsyncConnection) -> Sequence[ModelRecord]:
@@ -94,7 +97,13 @@ class SqlModelStore:
         return await self._db.read(ask)
 
     async def set_status(
-        self, name: str, status: ModelStatus, *, estimate: ModelEstimate | None = None, now: int
+        self,
+        name: str,
+        status: ModelStatus,
+        *,
+        estimate: ModelEstimate | None = None,
+        listed_price: int | None = None,
+        now: int,
     ) -> ModelRecord:
         async def change(connection: AsyncConnection) -> ModelRecord:
             there = await _version(connection, name)
@@ -103,6 +112,8 @@ class SqlModelStore:
             values: dict[str, Any] = {"status": status.value, "updated_at": now}
             if estimate is not None:
                 values["estimate"] = encode_estimate(estimate)
+            if listed_price is not None:
+                values["listed_price"] = listed_price
             await connection.execute(
                 update(models)
                 .where(models.c.id == there.id, models.c.version == there.version)

@@ -3,6 +3,7 @@
 | table | one row for |
 |---|---|
 | models | a version of a model |
+| followed_registries | a registry on a chain by which models are sold, and when it was asked |
 | payment_reservations | a payment, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
 | webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
@@ -156,7 +157,19 @@ models = Table(
     Column("prove_ms_total", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    # Last, as a migration adds it. Null where no registry is followed.
+    Column("listed_price", BigInteger),
     UniqueConstraint("id", "version"),
+)
+
+followed_registries = Table(
+    "followed_registries",
+    metadata,
+    Column("network", String(32), primary_key=True),
+    Column("registry", AddressText, primary_key=True),
+    Column("token", AddressText, primary_key=True),
+    Column("block", BigInteger, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),
 )
 
 jobs = Table(
