@@ -129,6 +129,12 @@ contract Market is AccessControlDefaultAdminRules, Pausable {
         return (_leastScore, _bondFactor);
     }
 
+    /// @notice What an amount that a recorder tells the reputation of weighs. Reverts for everybody else.
+    function weightFor(address recorder, address token) external view returns (uint128) {
+        require(hasRole(Roles.RECORDER, recorder), Errors.NotARecorder(recorder));
+        return _tokens[token].weight;
+    }
+
     /// @return Whether a server is authorised.
     function isServer(address server) external view returns (bool) {
         return _authorised[server];

@@ -8,7 +8,7 @@ import {Statement, StatementLib} from "../StatementLib.sol";
 import {AccessRules} from "../access/AccessRules.sol";
 import {Market} from "../admin/Market.sol";
 import {ModelRegistry} from "../registry/ModelRegistry.sol";
-import {CommitmentKinds, Version} from "../registry/Registration.sol";
+import {CommitmentKinds} from "../registry/Registration.sol";
 import {Reputation} from "../reputation/Reputation.sol";
 import {Outcome} from "../reputation/ReputationRules.sol";
 import {Router} from "../verification/Router.sol";
@@ -25,6 +25,7 @@ import {ShareRules, Shares} from "./Shares.sol";
 /// @param ownModel Whether the buyer owned the model when it was accepted.
 /// @param feeBps The market's fee when it was made.
 /// @param bondFactor How many times its bond was staked.
+/// @param verifier The selector that the version is registered with, which never changes.
 struct Slot {
     OrderStatus status;
     address server;
@@ -32,6 +33,7 @@ struct Slot {
     bool ownModel;
     uint16 feeBps;
     uint8 bondFactor;
+    bytes4 verifier;
 }
 
 /// @title Money that waits for a proof.
@@ -178,7 +180,7 @@ contract Escrow is Balances, EIP712 {
         _checkDeliverer(order, slot.server, late);
         slot.status = late ? OrderStatus.Rescued : OrderStatus.Paid;
         _slots[id] = slot;
-        _verify(order, id, outputs, proof);
+        _verify(order, id, slot.verifier, outputs, proof);
 
         Shares memory shares =
             ShareRules.ofDelivery(order.price, _bond(order, slot), slot.feeBps, late, slot.given);
@@ -212,7 +214,7 @@ contract Escrow is Balances, EIP712 {
         if (accepted) end = slot.given ? order.rescueBy : order.inputBy;
         require(block.timestamp > end, Errors.TooEarly(end));
 
-        bool blamed = accepted && slot.given && _isVerified(order.model);
+        bool blamed = accepted && slot.given && _isVerified(slot.verifier);
         slot.status = OrderStatus.Refunded;
         _slots[id] = slot;
         Shares memory shares =
@@ -260,25 +262,25 @@ contract Escrow is Balances, EIP712 {
                 && order.rescueBy <= block.timestamp + LONGEST,
             Errors.BadTimes()
         );
-        _checkVersion(order);
         id = idOf(order);
         require(_slots[id].status == OrderStatus.None, Errors.OrderExists(id));
         Slot memory slot;
         (slot.status, slot.feeBps) = (OrderStatus.Open, feeBps);
+        slot.verifier = _verifierOf(order);
         _slots[id] = slot;
         uint256 price = _entitle(order);
         require(order.price >= price, Errors.PriceTooLow(order.price, price));
         emit Events.Requested(id, order.buyer, order.model, order, feeBps);
     }
 
-    function _checkVersion(Order calldata order) private view {
-        Version memory version = REGISTRY.versionOf(order.model);
-        require(version.active, Errors.VersionInactive(order.model));
-        require(
-            version.terms.inputKinds & CommitmentKinds.DISCLOSED != 0,
-            Errors.InputNotDisclosed(order.model)
-        );
-        uint8 found = ROUTER.assuranceOf(version.terms.verifier);
+    /// @return verifier What the version is registered with, of which enough is said.
+    function _verifierOf(Order calldata order) private view returns (bytes4 verifier) {
+        bool active;
+        uint8 inputKinds;
+        (active, verifier,, inputKinds) = REGISTRY.proofTermsOf(order.model);
+        require(active, Errors.VersionInactive(order.model));
+        require(inputKinds & CommitmentKinds.DISCLOSED != 0, Errors.InputNotDisclosed(order.model));
+        uint8 found = ROUTER.assuranceOf(verifier);
         require(found >= order.assurance, Errors.AssuranceTooLow(found, order.assurance));
     }
 
@@ -318,27 +320,27 @@ contract Escrow is Balances, EIP712 {
     function _verify(
         Order calldata order,
         bytes32 id,
+        bytes4 verifier,
         bytes[] calldata outputs,
         bytes calldata proof
     ) private {
-        Version memory version = REGISTRY.versionOf(order.model);
-        bytes4 selector = version.terms.verifier;
+        (,, bytes32 verifyingKey,) = REGISTRY.proofTermsOf(order.model);
         Statement memory statement = Statement({
             jobId: id,
             modelCommitment: order.model,
             inputCommitment: order.inputCommitment,
             outputCommitment: Outputs.commitment(outputs),
-            proofSystem: ROUTER.systemOf(selector),
+            proofSystem: ROUTER.systemOf(verifier),
             provider: msg.sender,
             version: STATEMENT_VERSION
         });
         Claim memory claim = Claim({
             statement: StatementLib.digest(statement),
-            verifyingKey: version.terms.verifyingKey,
+            verifyingKey: verifyingKey,
             inputs: order.inputs,
             outputs: outputs
         });
-        ROUTER.verify(selector, claim, proof);
+        ROUTER.verify(verifier, claim, proof);
     }
 
     function _pay(Order calldata order, address acceptor, address deliverer, Shares memory shares)
@@ -354,9 +356,8 @@ contract Escrow is Balances, EIP712 {
         _creditFee(order.token, shares.fee);
     }
 
-    /// @dev Whether a proof of the version can be verified. An escrow whose router does not answer says no.
-    function _isVerified(bytes32 commitment) private view returns (bool) {
-        bytes4 selector = REGISTRY.versionOf(commitment).terms.verifier;
+    /// @dev Whether anything stands behind a selector still. A router that does not answer says no.
+    function _isVerified(bytes4 selector) private view returns (bool) {
         _checkGas();
         try ROUTER.assuranceOf{gas: TELL_GAS}(selector) returns (uint8) {
             return true;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Errors} from "../Errors.sol";
 import {Events} from "../Events.sol";
 import {Market} from "../admin/Market.sol";
-import {Roles} from "../admin/Roles.sol";
 import {Outcome, Record, ReputationRules} from "./ReputationRules.sol";
 
 /// @title What has become of the orders that servers accepted, and what that says of them.
@@ -29,12 +27,8 @@ contract Reputation {
     /// @param token In which it was paid.
     /// @param amount What it counts, in the token's atomic units.
     function record(address server, Outcome outcome, address token, uint128 amount) external {
-        require(MARKET.hasRole(Roles.RECORDER, msg.sender), Errors.NotARecorder(msg.sender));
-        uint256 value;
-        if (amount != 0) {
-            (, uint128 weight) = MARKET.tokenOf(token);
-            value = ReputationRules.valueOf(amount, weight);
-        }
+        uint256 value =
+            ReputationRules.valueOf(amount, MARKET.weightFor(msg.sender, token));
         _records[server] = _records[server].following(outcome, value, block.timestamp);
         emit Events.OutcomeRecorded(server, outcome, value);
     }

@@ -56,19 +56,24 @@ library ReputationRules {
         return amount * weight / WEIGHT_ONE;
     }
 
-    /// @return What is left of an amount after some seconds: amount * 2^(-elapsed / HALF_LIFE), rounded down.
-    function decayed(uint256 amount, uint256 elapsed) internal pure returns (uint256) {
+    /// @return What is left of 2^64 after some seconds: 2^(64 - elapsed / HALF_LIFE), to 2^-63 of it.
+    function left(uint256 elapsed) internal pure returns (uint256) {
         uint256 halvings = elapsed / HALF_LIFE;
         if (halvings >= GONE) return 0;
-        // e^-x for x below ln 2, by its series.
-        uint256 x = LN2 * (elapsed % HALF_LIFE) / HALF_LIFE;
-        uint256 term = ONE;
-        uint256 left = ONE;
-        for (uint256 n = 1; n <= TERMS; ++n) {
-            term = term * x / (n * ONE);
-            left = n % 2 == 1 ? left - term : left + term;
+        // e^-x for x below ln 2, by its series: 1 - x/1 (1 - x/2 (1 - x/3 (...))). Each bracket is below 1.
+        unchecked {
+            uint256 x = LN2 * (elapsed % HALF_LIFE) / HALF_LIFE;
+            uint256 sum = ONE;
+            for (uint256 n = TERMS; n != 0; --n) {
+                sum = ONE - x * sum / (n << 64);
+            }
+            return sum >> halvings;
         }
-        return amount * left / ONE >> halvings;
+    }
+
+    /// @return What is left of an amount of which `left` says the share, rounded down.
+    function decayed(uint256 amount, uint256 share) internal pure returns (uint256) {
+        return amount * share >> 64;
     }
 
     /// @param record What was kept.
@@ -81,8 +86,10 @@ library ReputationRules {
         pure
         returns (Record memory)
     {
-        uint256 good = decayed(record.good, time - record.at);
-        uint256 bad = decayed(record.bad, time - record.at);
+        // Of nothing nothing decays, and the first record is from 1970.
+        uint256 share = record.good | record.bad == 0 ? 0 : left(time - record.at);
+        uint256 good = decayed(record.good, share);
+        uint256 bad = decayed(record.bad, share);
         if (outcome == Outcome.Valid) {
             good += value;
             if (record.valid != type(uint32).max) ++record.valid;
@@ -104,8 +111,10 @@ library ReputationRules {
 
     /// @return From 0, which who has done nothing has too, to 10,000.
     function score(Record memory record, uint256 time) internal pure returns (uint256) {
-        uint256 good = decayed(record.good, time - record.at);
-        uint256 bad = decayed(record.bad, time - record.at);
+        if (record.good == 0) return 0;
+        uint256 share = left(time - record.at);
+        uint256 good = decayed(record.good, share);
+        uint256 bad = decayed(record.bad, share);
         return BEST * good / (good + PENALTY * bad + BASE);
     }
 
