@@ -22,20 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inferproof.chain.contracts import (
-    BATCH_SETTLER,
-    DEVNET_TOKEN,
-    EZKL_ADAPTER,
-    EZKL_VERIFIER,
-    FORMAT,
-    MODEL_REGISTRY,
-    OPENINGS,
-    PAYOUTS,
-    PRIVATE_PROOFS,
-    PRIVATE_PROOFS_ADAPTER,
-    TOKEN_STATE_READER,
-    VERIFIER_ROUTER,
-)
+from inferproof.chain.contracts import EZKL_VERIFIER, FORMAT, OURS
 from inferproof.protocol.encoding import keccak256
 
 ROOT = Path(__file__).resolve().parent
@@ -224,12 +211,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTIFACTS)
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
-    ours.append(our_contract(MODEL_REGISTRY, "registry/"))
-    asked = (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
-    ours += [our_contract(name, "verification/") for name in asked]
-    ours.append(our_contract(PAYOUTS, "revenue/"))
-    ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
+    ours = [our_contract(name, room) for name, room in OURS.items()]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

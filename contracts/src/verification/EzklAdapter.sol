@@ -46,7 +46,6 @@ contract EzklAdapter is StatementVerifier {
     uint256 private constant LIMBS = 16;
 
     constructor(Halo2Verifier verifier) {
-        require(address(verifier).code.length != 0, Errors.NotAVerifier(address(verifier)));
         VERIFIER = verifier;
     }
 

@@ -49,7 +49,6 @@ contract PrivateProofsAdapter is StatementVerifier {
     uint256 private constant ENDED = 8;
 
     constructor(LinkedProofs proofs) {
-        require(address(proofs).code.length != 0, Errors.NotAVerifier(address(proofs)));
         PROOFS = proofs;
     }
 

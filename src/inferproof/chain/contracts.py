@@ -36,6 +36,23 @@ MARKET = "Market"
 REPUTATION = "Reputation"
 ESCROW = "Escrow"
 ACCESS = "Access"
+OURS = {
+    DEVNET_TOKEN: "",
+    BATCH_SETTLER: "",
+    TOKEN_STATE_READER: "",
+    OPENINGS: "sumcheck/",
+    PRIVATE_PROOFS: "sumcheck/",
+    MODEL_REGISTRY: "registry/",
+    VERIFIER_ROUTER: "verification/",
+    PRIVATE_PROOFS_ADAPTER: "verification/",
+    EZKL_ADAPTER: "verification/",
+    MARKET: "admin/",
+    REPUTATION: "reputation/",
+    ACCESS: "access/",
+    ESCROW: "escrow/",
+    PAYOUTS: "revenue/",
+}
+"""Our contracts, and the folder of contracts/src that each is in."""
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 
