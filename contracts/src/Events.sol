@@ -177,6 +177,7 @@ library Events {
     /// @notice A call was given back.
     event CallRestored(
         bytes32 indexed right, address indexed buyer, address indexed consumer, bytes32 commitment
+    );
 
     // -- revenue -------------------------------------------------------------------------------
 

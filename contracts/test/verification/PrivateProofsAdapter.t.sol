@@ -30,11 +30,6 @@ contract PrivateProofsAdapterTest is Vectors {
         router.add(SELECTOR, address(adapter), CAP, keccak256("specification"), 4, "sumcheck");
     }
 
-    function test_anAdapterAsksAContract() public {
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotAVerifier.selector, address(1234)));
-        new PrivateProofsAdapter(LinkedProofs(address(1234)));
-    }
-
     // -- what is accepted ----------------------------------------------------------------------
 
     function test_proofsPassTheRouter() public {

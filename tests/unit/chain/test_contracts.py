@@ -13,6 +13,7 @@ from inferproof.chain.abi import calldata, decode_string, event_topic, revert_re
 from inferproof.chain.contracts import (
     DEVNET_TOKEN,
     EZKL_VERIFIER,
+    OURS,
     contract_address,
     deploy,
     load_artifact,
