@@ -61,7 +61,7 @@ VERIFIERS = (
         "1",
         PRIVATE_PROOFS_ADAPTER,
         16_000_000,
-        Digest.from_hex("0x" + "00" * 32),
+        Digest.from_hex("0x1a83a484b3fb8ea9c704cda776726d55817bca01300bc43b943e4c6e8df01b5e"),
         ContractAssurance.ZK_PRIVATE,
     ),
     KnownVerifier(
@@ -69,7 +69,7 @@ VERIFIERS = (
         "23.0.5",
         EZKL_ADAPTER,
         8_000_000,
-        Digest.from_hex("0x" + "00" * 32),
+        Digest.from_hex("0x882364c770c2a85fc595b999a57b4c1d23e0fab192a988432049826ef3d6e33f"),
         ContractAssurance.ZK_INTEGRITY,
     ),
 )
