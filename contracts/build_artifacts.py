@@ -25,11 +25,14 @@ from typing import Any
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    ESCROW,
     EZKL_VERIFIER,
     FORMAT,
+    MARKET,
     MODEL_REGISTRY,
     OPENINGS,
     PRIVATE_PROOFS,
+    REPUTATION,
     TOKEN_STATE_READER,
 )
 from inferproof.protocol.encoding import keccak256
@@ -222,6 +225,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
     ours.append(our_contract(MODEL_REGISTRY, "registry/"))
+    ours.append(our_contract(MARKET, "admin/"))
+    ours.append(our_contract(REPUTATION, "reputation/"))
+    ours.append(our_contract(ESCROW, "escrow/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

@@ -1,7 +1,7 @@
 """How a server's reputation follows from what became of its orders, as the contract has it.
 
-Whole numbers throughout, so that every language has the same score. Source: specs/escrow.md, section 7;
-contracts/src/reputation/ReputationRules.sol.
+Whole numbers throughout, so that every language has the same score. Source: specs/escrow.md,
+section 7; contracts/src/reputation/ReputationRules.sol.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,8 @@ BEST_SCORE = 10_000
 PENALTY = 4
 """What is failed in weighs this many times what is earned by."""
 BASE = 100_000_000
-"""Millionths of a dollar. Who has earned as much, and failed in nothing, has half of the best score."""
+"""Millionths of a dollar. Who has earned as much, and failed in nothing, has half of the best
+score."""
 WEIGHT_ONE = 10**18
 """The weight of a token whose atomic unit is a millionth of a dollar."""
 _PLACES = 64
@@ -42,7 +43,8 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Reputation:
-    """What is kept of a server: amounts in millionths of a dollar as of `at`, Unix seconds, and counts."""
+    """What is kept of a server: counts, and amounts in millionths of a dollar as of `at`, in Unix
+    seconds."""
 
     good: int = 0
     bad: int = 0
@@ -58,7 +60,7 @@ _MOST = {"valid": 2**32 - 1, "late": 2**24 - 1, "missed": 2**24 - 1, "rescued": 
 
 
 def value_of(amount: int, weight: int) -> int:
-    """What atomic units of a token count, in millionths of a dollar, by the token's listed weight."""
+    """What atomic units of a token count, in millionths of a dollar, by its listed weight."""
     return amount * weight // WEIGHT_ONE
 
 
@@ -84,8 +86,8 @@ def _decayed(reputation: Reputation, time: int) -> tuple[int, int]:
 def following(reputation: Reputation, outcome: Outcome, value: int, time: int) -> Reputation:
     """What is kept of a server after one more order.
 
-    `value` is in millionths of a dollar, zero where the order counts nothing; `time` is in Unix seconds and
-    not before the reputation's.
+    `value` is in millionths of a dollar, zero where the order counts nothing; `time` is in Unix
+    seconds and not before the reputation's.
     """
     good, bad = _decayed(reputation, time)
     if outcome in (Outcome.VALID, Outcome.RESCUED):
@@ -99,6 +101,6 @@ def following(reputation: Reputation, outcome: Outcome, value: int, time: int) -
 
 
 def score(reputation: Reputation, time: int) -> int:
-    """From 0, which a server that has done nothing has too, to 10,000, as of a time in Unix seconds."""
+    """From 0, as a server that has done nothing has, to 10,000, as of a time in Unix seconds."""
     good, bad = _decayed(reputation, time)
     return BEST_SCORE * good // (good + PENALTY * bad + BASE)

@@ -1,4 +1,4 @@
-"""The rules of reputation: against the shared vectors, which the contract reads too, and by what they are for."""
+"""The rules of reputation, by the vectors that the contract reads too and by what they are for."""
 
 import json
 import math
