@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from inferproof.chain.contracts import (
+    ACCESS,
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
@@ -222,6 +223,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
     ours.append(our_contract(MODEL_REGISTRY, "registry/"))
+    ours.append(our_contract(ACCESS, "access/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

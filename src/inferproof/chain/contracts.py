@@ -28,6 +28,7 @@ EZKL_VERIFIER = "Halo2VerifierReusable"
 OPENINGS = "Openings"
 PRIVATE_PROOFS = "PrivateProofs"
 MODEL_REGISTRY = "ModelRegistry"
+ACCESS = "Access"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 

@@ -31,6 +31,7 @@ ROOMS = {
     "books": ("books",),
     "contract": ("contract",),
     "registry": ("registry",),
+    "access": ("access",),
     "devnet": ("devnet", "demo"),
     "job": ("job",),
     "webhooks": ("webhooks",),
