@@ -10,6 +10,7 @@ import pytest
 
 from inferproof.chain.abi import calldata, decode_string, event_topic, revert_reason
 from inferproof.chain.contracts import (
+    ACCESS,
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
@@ -34,7 +35,7 @@ CLONE = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize(
     "name",
-    [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY],
+    [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, ACCESS],
 )
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     artifact = load_artifact(name)
@@ -52,6 +53,7 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
         f"sumcheck/{OPENINGS}",
         f"sumcheck/{PRIVATE_PROOFS}",
         f"registry/{MODEL_REGISTRY}",
+        f"access/{ACCESS}",
     ],
 )
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
@@ -81,7 +83,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
-    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY)
+    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, ACCESS)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text
