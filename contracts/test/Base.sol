@@ -15,6 +15,7 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function expectEmit(address emitter) external;
+    function cool(address target) external;
 }
 
 /// @dev What every test contract starts from. Small on purpose: the copy of forge-std on npm is an

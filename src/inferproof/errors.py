@@ -671,6 +671,40 @@ class Reason(Enum):
     )
     PROOF_REFUSED_BY_ROUTER = "the router {router} does not let the proof pass: {why}"
 
+    # -- access on chain (chain/access.py) ----------------------------------------------------
+    ACCESS_CODE_UNKNOWN = (
+        "the code at {address} is not the contract {contract} that this version ships; name the "
+        "one of this chain, or deploy one with inferproof chain deploy"
+    )
+    ACCESS_OWNER_OTHER = (
+        "who may consume at {access} is said by its owner {owner}; use the key of that one"
+    )
+    PLAN_TERMS = "the terms of the plan do not belong together: {why}"
+    PLAN_NOT_FOUND = "the contract at {access} has no plan {plan}"
+    PLAN_KIND = "the plan {plan} is of kind {kind}; this takes one of kind {wanted}"
+    PLAN_CLOSED = "the plan {plan} is not offered now; what was bought of it stays"
+    PLAN_PRICE_ABOVE = "the plan {plan} costs {price}, the limit is {limit}"
+    PURCHASE_FUNDS = "{payer} has {got} of the token {token}, {price} are asked"
+    PURCHASE_NOT_FOUND = (
+        "the contract at {access} has no purchase {right}: nobody bought it, or it was given back"
+    )
+    REFUND_OVER = "{right} could be given back before {end}, in Unix seconds"
+    REFUND_NOT_HELD = "{right} is given back by who bought and holds it; {sender} does not hold it"
+    REFUND_USED = "{right} was used for {used} calls, and is not taken back"
+    SUBSCRIPTION_PAID = (
+        "{subscriber} has paid the plan {plan} until {end}, in Unix seconds; the next period is "
+        "due then"
+    )
+    SUBSCRIPTION_OVER = (
+        "{subscriber} allows no renewal of the plan {plan} now: none is left, their time is over, "
+        "or it lapsed a whole period ago; subscribe again"
+    )
+    NOTHING_EARNED = "the contract at {access} holds nothing of the token {token} for {account}"
+    NOT_A_CONSUMER = (
+        "{who} may not consume at {access}; its owner allows it with inferproof access allow"
+    )
+    NOT_ENTITLED = "{buyer} may not call {commitment} by {right} now"
+
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"

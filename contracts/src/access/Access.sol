@@ -62,17 +62,14 @@ contract Access is AccessRules, Purchases, Subscriptions, Ownable2Step {
         }
         bytes32 name = PlanTermsLib.planOf(plan);
         Plan storage found = _plans[name];
+        if (!_isOf(commitment, found.model)) return (false, 0);
+        // What was bought has a number; the other kinds are a buyer's by the name of the plan.
+        if (plan != name) return (_mayUse(buyer, plan), 0);
         PlanKind kind = found.kind;
-        if (kind == PlanKind.None || !_isOf(commitment, found.model)) return (false, 0);
-        if (kind == PlanKind.Pass || kind == PlanKind.Pack) {
-            return (_mayUse(found, buyer, plan), 0);
-        }
-        // The others are of a buyer by the name of the plan, of which nothing has a number.
-        if (plan != name) return (false, 0);
         if (kind == PlanKind.Subscription) {
             return (_mayCall(found, _subscriptions[plan][buyer]), 0);
         }
-        if (!found.open) return (false, 0);
+        if (kind == PlanKind.Pass || kind == PlanKind.Pack || !found.open) return (false, 0);
         if (kind == PlanKind.Free) return (_freeUsed(found, plan, buyer) < found.calls, 0);
         if (token != found.token) return (false, 0);
         return (true, LoadPrice.priceAt(found.price, found.cap, loadOf(plan), found.calls));
@@ -99,18 +96,15 @@ contract Access is AccessRules, Purchases, Subscriptions, Ownable2Step {
         Taken storage taken = _taken[msg.sender][plan][buyer];
         uint256 calls = taken.calls;
         if (calls == 0) return;
-        bytes32 name = PlanTermsLib.planOf(plan);
-        Plan storage found = _plans[name];
-        PlanKind kind = found.kind;
-        if (kind == PlanKind.Free) {
-            if (taken.period != block.timestamp / found.span) return;
+        if (PlanTermsLib.planOf(plan) != plan) {
+            --_purchases[plan].used;
+        } else if (_plans[plan].kind == PlanKind.Free) {
+            if (taken.period != block.timestamp / _plans[plan].span) return;
             --_free[plan][buyer].used;
-        } else if (kind == PlanKind.Subscription) {
+        } else {
             Subscription storage own = _subscriptions[plan][buyer];
             if (taken.period != own.paidUntil) return;
             --own.used;
-        } else {
-            --_purchases[plan].used;
         }
         taken.calls = uint32(calls - 1);
         emit Events.CallRestored(plan, buyer, msg.sender, commitment);
@@ -138,31 +132,36 @@ contract Access is AccessRules, Purchases, Subscriptions, Ownable2Step {
     /// @dev Takes a call to which the buyer is entitled. Calls without number are not counted, but those of a
     /// pass that could be given back.
     function _take(address buyer, bytes32 right) private {
-        Plan storage found = _plans[PlanTermsLib.planOf(right)];
-        PlanKind kind = found.kind;
         uint256 period;
-        if (kind == PlanKind.Load) {
-            (Rolling memory load,) = _loads[right].rolled(block.timestamp / found.span);
-            load.add(1);
-            _loads[right] = load;
-            return;
-        }
-        if (kind == PlanKind.Free) {
-            period = block.timestamp / found.span;
-            _free[right][buyer] =
-                FreeCalls(uint40(period), uint32(_freeUsed(found, right, buyer) + 1));
-        } else if (kind == PlanKind.Subscription) {
-            if (found.calls == 0) return;
-            Subscription storage own = _subscriptions[right][buyer];
-            period = own.paidUntil;
-            ++own.used;
+        if (PlanTermsLib.planOf(right) != right) {
+            if (!_use(right)) return;
         } else {
-            if (!_isCounted(found, right)) return;
-            ++_purchases[right].used;
+            Plan storage found = _plans[right];
+            PlanKind kind = found.kind;
+            if (kind == PlanKind.Load) return _addLoad(right, found.span);
+            if (kind == PlanKind.Free) {
+                period = block.timestamp / found.span;
+                uint256 used = _freeUsed(found, right, buyer) + 1;
+                _free[right][buyer] = FreeCalls(uint40(period), uint32(used));
+            } else {
+                if (found.calls == 0) return;
+                Subscription storage own = _subscriptions[right][buyer];
+                period = own.paidUntil;
+                ++own.used;
+            }
         }
         Taken storage taken = _taken[msg.sender][right][buyer];
-        uint32 before = taken.period == period ? taken.calls : 0;
-        (taken.period, taken.calls) = (uint40(period), before + 1);
+        if (taken.period == period) {
+            ++taken.calls;
+        } else {
+            (taken.period, taken.calls) = (uint40(period), 1);
+        }
+    }
+
+    function _addLoad(bytes32 plan, uint256 span) private {
+        (Rolling memory load,) = _loads[plan].rolled(block.timestamp / span);
+        load.add(1);
+        _loads[plan] = load;
     }
 
     function _freeUsed(Plan storage plan, bytes32 name, address buyer)

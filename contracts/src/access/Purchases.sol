@@ -9,11 +9,16 @@ import {PlanBook} from "./PlanBook.sol";
 import {Plan, PlanKind, PlanTermsLib} from "./Plans.sol";
 import {Rolling} from "./Rolling.sol";
 
-/// @notice A pass or a pack that was bought. `until` is zero where it has no end.
-/// @param used Calls that were taken of it and not given back; of a pass, those of its refund window.
+/// @notice A pass or a pack that was bought, with all that its use has to ask.
+/// @param refundUntil Before then it can be given back, in Unix seconds: when it was bought, where it cannot.
+/// @param until Its end; zero where it has none.
+/// @param calls How many it has; zero for any number.
+/// @param used Calls that were taken of it and not given back; of a pass, those before `refundUntil`.
+/// @param paid What it cost.
 struct Purchase {
-    uint40 boughtAt;
+    uint40 refundUntil;
     uint40 until;
+    uint32 calls;
     uint32 used;
     uint96 paid;
 }
@@ -48,7 +53,8 @@ abstract contract Purchases is PlanBook, Earnings, ERC1155 {
         uint256 until = span == 0 ? 0 : block.timestamp + span;
 
         right = PlanTermsLib.rightOf(plan, ++found.sold);
-        _purchases[right] = Purchase(uint40(block.timestamp), uint40(until), 0, price);
+        _purchases[right] =
+            Purchase(uint40(block.timestamp + window), uint40(until), found.calls, 0, price);
         if (window != 0) _parties[right] = Parties(msg.sender, payee);
         _earn(plan, payee, token, window, price);
         emit Events.Bought(plan, right, msg.sender, payee, price, until);
@@ -63,8 +69,9 @@ abstract contract Purchases is PlanBook, Earnings, ERC1155 {
         bytes32 plan = PlanTermsLib.planOf(right);
         Plan storage found = _plans[plan];
         Parties memory parties = _parties[right];
-        uint256 end = uint256(purchase.boughtAt) + found.refundWindow;
-        require(block.timestamp < end, Errors.RefundOver(right, end));
+        require(
+            block.timestamp < purchase.refundUntil, Errors.RefundOver(right, purchase.refundUntil)
+        );
         require(
             parties.buyer == msg.sender && balanceOf(msg.sender, uint256(right)) == 1,
             Errors.NotThePurchaser(right, msg.sender)
@@ -73,8 +80,9 @@ abstract contract Purchases is PlanBook, Earnings, ERC1155 {
 
         delete _purchases[right];
         delete _parties[right];
-        address token = found.token;
-        _unearn(plan, parties.payee, token, found.refundWindow, purchase.paid, purchase.boughtAt);
+        (address token, uint256 window) = (found.token, found.refundWindow);
+        uint256 boughtAt = purchase.refundUntil - window;
+        _unearn(plan, parties.payee, token, window, purchase.paid, boughtAt);
         _credit(msg.sender, token, purchase.paid);
         _burn(msg.sender, uint256(right), 1);
         emit Events.PurchaseRefunded(right, msg.sender, purchase.paid);
@@ -97,22 +105,23 @@ abstract contract Purchases is PlanBook, Earnings, ERC1155 {
 
     function _bought(bytes32 right) private view returns (Purchase memory purchase) {
         purchase = _purchases[right];
-        require(purchase.boughtAt != 0, Errors.UnknownPurchase(right));
+        require(purchase.refundUntil != 0, Errors.UnknownPurchase(right));
     }
 
     /// @dev Whether the buyer holds it, and something is left of it.
-    function _mayUse(Plan storage plan, address buyer, bytes32 right) internal view returns (bool) {
-        Purchase memory purchase = _purchases[right];
-        if (purchase.until != 0 && block.timestamp >= purchase.until) return false;
-        uint256 calls = plan.calls;
-        if (calls != 0 && purchase.used >= calls) return false;
-        return balanceOf(buyer, uint256(right)) != 0;
+    function _mayUse(address buyer, bytes32 right) internal view returns (bool) {
+        Purchase storage purchase = _purchases[right];
+        (uint256 until, uint256 calls) = (purchase.until, purchase.calls);
+        return (until == 0 || block.timestamp < until) && (calls == 0 || purchase.used < calls)
+            && balanceOf(buyer, uint256(right)) != 0;
     }
 
-    /// @dev Whether its use is counted: calls of a pack, and of a pass as long as it could be given back.
-    function _isCounted(Plan storage plan, bytes32 right) internal view returns (bool) {
-        return plan.calls != 0
-            || block.timestamp < uint256(_purchases[right].boughtAt) + plan.refundWindow;
+    /// @dev Takes a call of it, and says whether it was counted: of a pack it is, and of a pass as long as that
+    /// could be given back.
+    function _use(bytes32 right) internal returns (bool counted) {
+        Purchase storage purchase = _purchases[right];
+        counted = purchase.calls != 0 || block.timestamp < purchase.refundUntil;
+        if (counted) ++purchase.used;
     }
 
     /// @dev What is the buyer's alone is minted and burnt, and not handed on.

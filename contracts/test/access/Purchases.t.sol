@@ -33,7 +33,8 @@ contract PurchasesTest is AccessPlans {
         assertEq(access.balanceOf(ALICE, uint256(right)), 1);
         assertEq(token.balanceOf(address(access)), COST);
         Purchase memory got = access.purchaseOf(right);
-        assertEq(got.boughtAt, block.timestamp);
+        assertEq(got.refundUntil, block.timestamp + 1 days);
+        assertEq(got.calls, 0);
         assertEq(got.until, block.timestamp + WEEK);
         assertEq(got.used, 0);
         assertEq(got.paid, COST);

@@ -34,6 +34,7 @@ ROOMS = {
     "registry": ("registry",),
     "chain": ("chain",),
     "market": ("market",),
+    "access": ("access",),
     "devnet": ("devnet", "demo"),
     "job": ("job",),
     "webhooks": ("webhooks",),
