@@ -11,10 +11,12 @@ from functools import partial
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
+from inferproof.app.indexing import required_sources, start_indexer
 from inferproof.app.key_budgets import openings_left
 from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
+from inferproof.chain.event_logs import LogReader
 from inferproof.delivery.http import WebhookSender
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
@@ -37,11 +39,11 @@ class Background:
 
     tasks: Mapping[str, asyncio.Task[None]]
     refresh: Callable[[], Awaitable[None]]
-    heartbeat: Heartbeat
+    heartbeats: Mapping[str, Heartbeat]
 
     def checks(self, stall_s: float) -> dict[str, ReadyCheck]:
         """What /ready asks of it. Units: seconds."""
-        return task_checks(self.tasks, {"settler": self.heartbeat}, stall_s)
+        return task_checks(self.tasks, self.heartbeats, stall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,20 @@ def start_background(
         books = make_reconciler(settings, stores.database, core.token, metrics)
         leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
         tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
-    return Background(tasks, gauges.refresh, heartbeat)
+    heartbeats = {"settler": heartbeat}
+    if settings.index_contracts:
+        heartbeats["indexer"] = Heartbeat()
+        tasks["indexer"] = start_indexer(
+            settings,
+            required_sources(settings),
+            LogReader(core.token.rpc, span_blocks=settings.index_span_blocks),
+            stores.database,
+            metrics,
+            heartbeats["indexer"],
+            stack,
+            watch,
+        )
+    return Background(tasks, gauges.refresh, heartbeats)
 
 
 def _notifier(

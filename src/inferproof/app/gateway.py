@@ -18,6 +18,7 @@ from inferproof.api.streams import Streams
 from inferproof.app.background import start_background
 from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.app.core import Core, gateway_terms, open_core
+from inferproof.app.indexing import make_history
 from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
 from inferproof.app.running import clock
@@ -120,6 +121,7 @@ async def build(
             readiness=Readiness(checks),
             refresh=refresh,
             tracer=core.tracer,
+            history=make_history(settings, core.stores.database),
             admission=Admission(
                 limits,
                 most=settings.requests_limit,

@@ -35,8 +35,9 @@ MAX_SPANS = 200
 @dataclass(frozen=True, slots=True)
 class IndexTerms:
     """Units: blocks. `depth` is how deep a block must be for its rows not to be provisional, its
-    own included; `keep` how many headers are kept, and so how much of a chain may be replaced; `span`
-    how many blocks are asked for at once. `batch` is about how many rows one commit takes."""
+    own included; `keep` how many headers are kept, and so how much of a chain may be replaced;
+    `span` how many blocks are asked for at once. `batch` is about how many rows one commit takes.
+    """
 
     depth: int = 12
     keep: int = 256

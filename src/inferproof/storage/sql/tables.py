@@ -368,7 +368,11 @@ event_sets = Table(
 
 def _event_set() -> Column[int]:
     return Column(
-        "event_set", ForeignKey("event_sets.number"), primary_key=True, autoincrement=False
+        "event_set",
+        NUMBER,
+        ForeignKey("event_sets.number"),
+        primary_key=True,
+        autoincrement=False,
     )
 
 

@@ -27,7 +27,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "event_blocks",
-        sa.Column("event_set", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event_set", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("hash", sa.String(length=66), nullable=False),
         sa.Column("parent", sa.String(length=66), nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "chain_events",
-        sa.Column("event_set", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event_set", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("log_index", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("block_hash", sa.String(length=66), nullable=False),
@@ -59,7 +59,7 @@ def upgrade() -> None:
         )
     op.create_table(
         "chain_event_keys",
-        sa.Column("event_set", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event_set", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("key", sa.String(length=66), nullable=False),
         sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("log_index", sa.BigInteger(), autoincrement=False, nullable=False),
