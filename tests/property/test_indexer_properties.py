@@ -11,6 +11,7 @@ from event_chain import FIRST, SECOND, SOURCES, STRANGER, Chain, MinedLog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from index_parts import replayed, tables
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,12 +20,7 @@ from inferproof.protocol.indexing import IndexTerms
 from inferproof.services.indexer.service import Indexer
 from inferproof.storage.sql.chain_events import SqlChainEvents
 from inferproof.storage.sql.engine import MEMORY, Database
-from inferproof.storage.sql.tables import (
-    chain_event_keys,
-    chain_events,
-    event_blocks,
-    event_sets,
-)
+from inferproof.storage.sql.tables import event_blocks
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.types.indexing import Change, SourceSet
 
@@ -66,43 +62,6 @@ class Mortal(SqlChainEvents):
             raise Died
 
 
-async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """All that is kept but for how often it changed and which headers are known."""
-
-    async def ask(connection: AsyncConnection) -> dict[str, list[tuple[Any, ...]]]:
-        c = event_sets.c
-        told = {
-            "sets": select(c.chain_id, c.digest, c.covered, c.head, c.confirmed),
-            "events": select(chain_events).order_by(chain_events.c.block, chain_events.c.log_index),
-            "keys": select(chain_event_keys).order_by(
-                chain_event_keys.c.block, chain_event_keys.c.log_index, chain_event_keys.c.key
-            ),
-        }
-        return {
-            name: [tuple(row) for row in await connection.execute(query)]
-            for name, query in told.items()
-        }
-
-    return await database.read(ask)
-
-
-async def replay(chain: Chain, terms: IndexTerms) -> dict[str, list[tuple[Any, ...]]]:
-    """The tables of a new database that reads the whole chain."""
-    database = await Database.open(MEMORY)
-    try:
-        indexer = Indexer(
-            chain=chain.reader(),
-            store=SqlChainEvents(database),
-            sources=SOURCES,
-            metrics=MemoryMetrics(),
-            terms=terms,
-        )
-        await indexer.catch_up()
-        return await tables(database)
-    finally:
-        await database.close()
-
-
 class Reading(RuleBasedStateMachine):
     """One index of a chain that does what it wants."""
 
@@ -125,7 +84,8 @@ class Reading(RuleBasedStateMachine):
             self.chain.be_well()
             self.store.dies = None
             self.caught_up()
-            assert self.do(tables(self.database)) == self.do(replay(self.chain, self.terms))
+            replay = replayed(self.chain.reader(), SOURCES, self.terms)
+            assert self.do(tables(self.database)) == self.do(replay)
         finally:
             self.do(self.database.close())
             self.runner.close()
@@ -239,8 +199,8 @@ class Reading(RuleBasedStateMachine):
         rows = self.do(tables(self.database))["events"]
         spans = cursor.covered.spans
         for row in rows:
-            assert any(first <= row[1] <= last for first, last in spans)
-            assert bool(row[-1]) == (row[1] > cursor.confirmed)
+            assert any(first <= row[0] <= last for first, last in spans)
+            assert bool(row[-1]) == (row[0] > cursor.confirmed)
         assert all(b + 1 < c for (_, b), (c, _) in pairwise(spans))
         assert len(cursor.kept) <= self.terms.keep
 
