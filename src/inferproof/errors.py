@@ -981,6 +981,38 @@ class Reason(Enum):
         "--opening"
     )
 
+    # -- events of contracts (protocol/indexing.py, services/indexer/, chain/events.py) ----------
+    INDEX_CHAIN_MOVED = (
+        "the chain changed at block {block} while its events were read; they are read again"
+    )
+    INDEX_BLOCK_REFUSED = (
+        "the node refuses the events of block {block}: {why}; later blocks are read meanwhile"
+    )
+    INDEX_NODE_BEHIND = (
+        "the node is at block {head}, and block {oldest} is the oldest that the index still knows; "
+        "wait until it has caught up, or run inferproof indexer rebuild where the chain began anew"
+    )
+    INDEX_REORG_TOO_DEEP = (
+        "the chain at block {head} replaced block {oldest} too, the oldest that the index still "
+        "knows; what was read before it may be wrong: run inferproof indexer rebuild, and raise "
+        "INFERPROOF_INDEX_KEPT_BLOCKS"
+    )
+    INDEX_BAD_ANSWER = "the node's answer about events is not to be believed: {why}"
+    INDEX_TAKEN = (
+        "another process changed the index of chain {chain_id} meanwhile; one at a time reads it"
+    )
+    INDEX_NO_SOURCES = "no contract is named whose events are read; set INFERPROOF_INDEX_CONTRACTS"
+    EVENTS_NOT_INDEXED = "this gateway reads no events of contracts"
+    EVENTS_CONTRACT_UNKNOWN = "no events of {contract} are read here; those of {known} are"
+    EVENTS_EVENT_UNKNOWN = "no contract that is read here has the event {event}; they have {known}"
+    EVENTS_CURSOR_MALFORMED = (
+        "{got} is not a cursor of this history; send one that an answer gave, or none"
+    )
+    EVENTS_CURSOR_REPLACED = (
+        "the chain replaced block {block}, which the cursor stands in; go on from an earlier "
+        "cursor, whose event was not provisional any more"
+    )
+
     # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
     JOB_CANCELLED = "the payer cancelled the job"
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"

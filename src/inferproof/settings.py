@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from inferproof.errors import InferproofError, Misconfigured, Reason, RequestRejected
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
+from inferproof.types.indexing import Source, SourceSet
 from inferproof.types.limits import Rate
 from inferproof.types.money import Asset, Network, parse_units
 
@@ -56,9 +57,18 @@ def _network(text: str) -> str:
         raise ValueError(f"{text[:60]} is not a network, such as 10.0.0.0/8") from None
 
 
+def _source(text: str) -> str:
+    name, _, rest = text.partition("=")
+    address, _, block = rest.partition("@")
+    if not (name and block.isascii() and block.isdigit() and len(block) <= 15):
+        raise ValueError(f"{text[:100]} is not NAME=ADDRESS@BLOCK")
+    return f"{name}={_address(address)}@{int(block)}"
+
+
 RateText = Annotated[str, AfterValidator(_rate)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 AddressText = Annotated[str, AfterValidator(_address)]
+SourceText = Annotated[str, AfterValidator(_source)]
 Token = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
@@ -423,6 +433,44 @@ class Settings(BaseSettings):
         le=2**31,
         description="How long ago a transfer that pays for a call may have been made.",
     )
+    index_contracts: tuple[SourceText, ...] = Field(
+        (),
+        description=(
+            "JSON list of contracts whose events are read, each as NAME=ADDRESS@BLOCK: the name of "
+            "its ABI in this release, its address, the block that it was deployed in. Empty: none."
+        ),
+    )
+    index_confirmations: int = Field(
+        12,
+        ge=1,
+        le=10_000,
+        description=(
+            "Blocks, its own included, after which an event of a contract is not provisional any "
+            "more."
+        ),
+    )
+    index_kept_blocks: int = Field(
+        256,
+        ge=2,
+        le=10_000,
+        description=(
+            "Headers that are kept of the blocks whose events were read: a chain may replace so "
+            "many blocks without a rebuild. At least the confirmations."
+        ),
+    )
+    index_span_blocks: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Most blocks that a node is asked for events of at once.",
+    )
+    index_every_s: float = Field(
+        2.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long after one look for new events the next one is taken.",
+    )
     body_limit_bytes: int = Field(
         8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
     )
@@ -594,6 +642,28 @@ class Settings(BaseSettings):
         except RequestRejected as error:
             raise Misconfigured(
                 Reason.SETTING_WRONG, name=variable("unsettled_amount"), problem=error.message
+            ) from None
+
+    @property
+    def sources(self) -> SourceSet | None:
+        """The contracts whose events are read; None where there are none.
+
+        Raises: Misconfigured SETTING_WRONG.
+        """
+        if not self.index_contracts:
+            return None
+        found = []
+        for text in self.index_contracts:
+            name, _, rest = text.partition("=")
+            address, _, block = rest.partition("@")
+            found.append(Source(name, Address.from_hex(address), int(block)))
+        try:
+            return SourceSet(self.chain_id, tuple(found))
+        except ValueError:
+            raise Misconfigured(
+                Reason.SETTING_WRONG,
+                name=variable("index_contracts"),
+                problem="an address stands in it twice",
             ) from None
 
     @property

@@ -62,6 +62,8 @@ JSON = {"content-type": "application/json"}
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
 BLOCK_S = 0.5
+ADMIN_TOKEN = "the operator of this market"
+
 SETTINGS: dict[str, object] = {
     "settle_margin_s": 1,
     "transfer_confirmations": 1,
@@ -69,6 +71,9 @@ SETTINGS: dict[str, object] = {
     "lease_s": 2,
     "shutdown_s": 5,
     "payout_least_units": 1,
+    "index_confirmations": 2,
+    "index_every_s": 0.1,
+    "admin_token": ADMIN_TOKEN,
 }
 END_S = 180.0
 """How long a job may take to its end, with everything alive again."""
@@ -510,6 +515,29 @@ class KillMarket:
         _require(moved == paid, f"paid out on the chain: {moved}, planned: {paid}")
         return sum(paid.values())
 
+    def is_indexed(self) -> bool:
+        """Whether the history that the gateway shows of the token is the chain's own."""
+        wanted = {"fromBlock": "0x0", "toBlock": "latest", "address": self.devnet.token.address.hex}
+        logs = self.chain("eth_getLogs", wanted)
+        chain = [(log["blockHash"], int(log["logIndex"], 16)) for log in logs]
+        shown: list[tuple[str, int]] = []
+        query: dict[str, str] = {"limit": "1000"}
+        try:
+            while True:
+                answer = self._http.get(
+                    f"{self.deployment.url}/v1/events",
+                    params=query,
+                    headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+                ).raise_for_status()
+                page = answer.json()
+                shown += [(each["block_hash"], each["log_index"]) for each in page["events"]]
+                if page["next"] is None:
+                    break
+                query["cursor"] = page["next"]
+        except httpx.HTTPError:  # it is down, or the chain changed between two pages
+            return False
+        return bool(chain) and shown == chain
+
     # -- the books ----------------------------------------------------------------------------
 
     def check_books(self, funds: int) -> Counter[str]:
@@ -608,6 +636,7 @@ def open_market(
     with ExitStack() as stack:
         devnet = stack.enter_context(Devnet()).info
         given = devnet.settings(folder / "data") | SETTINGS | settings
+        given["index_contracts"] = (f"DevnetUSD={devnet.token.address}@0",)
         if database_url is not None:
             given["database_url"] = database_url
         opened = Settings.load(**given)

@@ -273,6 +273,17 @@ def paid_out_later(market: KillMarket, at: Boundary | None) -> Bought:
     return bought
 
 
+def indexed(market: KillMarket, at: Boundary | None) -> Bought:
+    """The token's events are read while the chain goes on; it takes back the newest block."""
+    bought = sent(market, market.buy(), at)
+    market.reach(at)
+    market.chain("anvil_mine", "0x3")  # what is taken back holds nobody's money
+    market.take_back()
+    if not market.until(market.is_indexed):
+        raise AssertionError(f"{market.name}: the index is not what the chain has")
+    return bought
+
+
 _STORIES: dict[str, Story] = {
     "jobs.reserve": answered,
     "settlements.send_settlements": answered,
@@ -314,6 +325,7 @@ _STORIES: dict[str, Story] = {
     "payouts.paid": paid_out,
     "payouts.found": forgotten,
     "payouts.failed": paid_out_later,
+    "events.apply": indexed,
 }
 
 HOW: dict[Story, str] = {
@@ -341,6 +353,7 @@ HOW: dict[Story, str] = {
     paid_out: "every payout passes it",
     forgotten: "the process is killed, and the database's word of the payout taken away",
     paid_out_later: "the chain is held, and the contract's code gone in the payout's block",
+    indexed: "every block that the chain makes or takes back passes it",
 }
 """How each story brings its boundary about. None leaves it to the clock."""
 

@@ -16,6 +16,7 @@ from inferproof.observability.base import Tracer
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
+from inferproof.services.indexer.history import History
 from inferproof.services.orders.base import Gateway
 from inferproof.services.revenue.service import RevenueService
 
@@ -56,6 +57,8 @@ class Services:
     revenue: RevenueService | None = None
     admission: Admission | None = None
     """Counts and limits requests; None limits nothing."""
+    history: History | None = None
+    """Events of contracts; None where none are read."""
     streams: Streams = field(default_factory=Streams)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 

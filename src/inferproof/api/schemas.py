@@ -413,3 +413,38 @@ class PayoutInfo(Wire):
 class PayoutPage(Wire):
     payouts: list[PayoutInfo]
     next_after: int | None = Field(None, description="Absent on the last page.")
+
+
+class EventInfo(Wire):
+    """An event of a contract, as the chain holds it."""
+
+    contract: str = Field(examples=["ModelRegistry"])
+    event: str | None = Field(
+        description="Null where the contract's ABI has no such event.", examples=["ActiveSet"]
+    )
+    fields: dict[str, Any] | None = Field(
+        description="The arguments by name; whole numbers as decimal text. Null where they are not "
+        "those of the event.",
+        examples=[{"commitment": HEX32, "active": True}],
+    )
+    address: str = Field(examples=[HEX20])
+    block: int
+    block_hash: str = Field(examples=[HEX32])
+    time: int = Field(description="Of the block, in Unix seconds.")
+    transaction: str = Field(examples=[HEX32])
+    log_index: int
+    topics: list[str]
+    data: str
+    provisional: bool = Field(description="Whether the chain may still take the block back.")
+    cursor: str = Field(description="What comes after this event.", examples=["1200-3-" + "5f" * 8])
+
+
+class EventList(Wire):
+    """Events in the chain's order."""
+
+    chain_id: int
+    head: int = Field(description="Newest block that the chain had; -1 before the first look.")
+    confirmed: int = Field(description="Events up to this block are not provisional.")
+    complete_to: int = Field(description="Up to this block every event was read.")
+    events: list[EventInfo]
+    next: str | None = Field(description="Cursor of the next page; null where this is the last.")

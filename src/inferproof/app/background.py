@@ -11,10 +11,12 @@ from functools import partial
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
+from inferproof.app.indexing import required_sources, start_indexer
 from inferproof.app.key_budgets import openings_left
 from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
+from inferproof.chain.event_logs import LogReader
 from inferproof.delivery.http import WebhookSender
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
@@ -144,6 +146,19 @@ async def start_background(
         leader = stores.database.leader_lock(core.followed.name)
         following = core.followed.run(leader, heartbeats["follower"])
         tasks["follower"] = started(following, "follower", stack)
+
+    if settings.index_contracts:
+        heartbeats["indexer"] = Heartbeat()
+        tasks["indexer"] = start_indexer(
+            settings,
+            required_sources(settings),
+            LogReader(core.token.rpc, span_blocks=settings.index_span_blocks),
+            stores.database,
+            metrics,
+            heartbeats["indexer"],
+            stack,
+            watch,
+        )
     return Background(tasks, gauges.refresh, heartbeats)
 
 

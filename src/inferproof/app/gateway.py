@@ -18,6 +18,7 @@ from inferproof.api.streams import Streams
 from inferproof.app.background import start_background
 from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.app.core import Core, gateway_terms, open_core
+from inferproof.app.indexing import make_history
 from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
 from inferproof.app.revenue import make_revenue
@@ -129,6 +130,7 @@ async def build(
             revenue=make_revenue(
                 settings, core.stores.revenue, core.stores.catalog, core.key.address
             ),
+            history=make_history(settings, core.stores.database),
             admission=Admission(
                 limits,
                 most=settings.requests_limit,

@@ -60,6 +60,10 @@ _EXECUTION_FAILED = ("out of gas", "evm error", "invalid opcode", "invalid jump"
 asking again changes nothing."""
 
 
+MAX_ANSWER_BYTES = 64 * 2**20
+"""More than a full block's events take; a node that sends more is not read to its end."""
+
+
 NOT_A_CHAIN = "the answer is not JSON-RPC of an EVM chain"
 
 
@@ -352,7 +356,17 @@ class Rpc:
                 raise_for_status=True,
             )
         async with self._session.post(self._url, data=body) as response:
-            return await response.read()
+            read = bytearray()
+            async for part in response.content.iter_any():
+                read += part
+                if len(read) > MAX_ANSWER_BYTES:
+                    raise Unavailable(
+                        Reason.CHAIN_RPC_ERROR,
+                        url=self.shown_url,
+                        method="the request",
+                        why=f"its answer is larger than {MAX_ANSWER_BYTES} bytes",
+                    )
+            return bytes(read)
 
     def _results(self, answer: Any, calls: Sequence[RpcCall]) -> list[Any]:
         if isinstance(answer, dict):  # all of it was refused

@@ -30,6 +30,7 @@ ROOMS = {
     "worker": ("worker",),
     "books": ("books",),
     "revenue": ("revenue",),
+    "indexer": ("indexer",),
     "contract": ("contract",),
     "registry": ("registry",),
     "chain": ("chain",),

@@ -25,6 +25,9 @@
 | inferproof_books_discrepancies | | where the last check of the books disagreed |
 | inferproof_books_checked_seconds | | when the books were last checked, in Unix time |
 | inferproof_openings_left | model | openings left of the key of a model that has a budget |
+| inferproof_index_events_total | | events of contracts that were read |
+| inferproof_index_rollbacks_total | | times that the chain took back events that were read |
+| inferproof_index_lag_blocks | | blocks that are not read yet, as the last look found |
 | inferproof_ready | check | 1 where a readiness check holds, as /ready last found it |
 | inferproof_build_info | version, python | 1 |
 """
@@ -154,6 +157,7 @@ class Metrics:
         self._leases_lost = declared.counter(
             "inferproof_leases_lost", "Jobs that a worker found taken by another."
         )
+        self._index = _Index(declared)
         self._watched = _Watched(declared)
         build = declared.gauge(
             "inferproof_build_info", "1, for the version that runs.", ("version", "python")
@@ -230,6 +234,18 @@ class Metrics:
         """Counts a job that a worker found taken by another."""
         self._leases_lost.inc()
 
+    def indexed(self, events: int) -> None:
+        """Counts events of contracts that were read."""
+        self._index.events.inc(events)
+
+    def index_rollback(self) -> None:
+        """Counts a change of the chain that took back events."""
+        self._index.rollbacks.inc()
+
+    def index_lag(self, blocks: int) -> None:
+        """Sets how many blocks are not read yet."""
+        self._index.show_lag(blocks, self.registry)
+
     def orders(self, figures: Figures, now: int) -> None:
         """Sets what the order book says at this time."""
         self.queue(figures.jobs)
@@ -266,6 +282,30 @@ class Metrics:
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
+
+
+class _Index:
+    """What reading events counts. The lag is shown by the process that reads, and by no other."""
+
+    def __init__(self, declared: _Declared) -> None:
+        self.events = declared.counter(
+            "inferproof_index_events", "Events of contracts that were read."
+        )
+        self.rollbacks = declared.counter(
+            "inferproof_index_rollbacks", "Times that the chain took back events that were read."
+        )
+        self._lag = declared.gauge(
+            "inferproof_index_lag_blocks",
+            "Blocks of the chain whose events are not read yet.",
+            shown=False,
+        )
+        self._shown = False
+
+    def show_lag(self, blocks: int, registry: CollectorRegistry) -> None:
+        if not self._shown:
+            registry.register(self._lag)
+            self._shown = True
+        self._lag.set(blocks)
 
 
 class _Watched:

@@ -5,6 +5,7 @@
                                      which starts again what ends
     inferproof settle                settles, refunds, notifies, sweeps, keeps the books
     inferproof worker                proves
+    inferproof indexer run           reads events of contracts
 
 What several processes share is the database, which is PostgreSQL then, and the folder of blobs and
 compiled models; each may be killed at any time.
@@ -22,6 +23,7 @@ import uvloop
 from inferproof.app.background import SettleApp, build_settle
 from inferproof.app.gateway import App
 from inferproof.app.gateway import check as check_gateway
+from inferproof.app.indexing import IndexerApp, build_indexer
 from inferproof.app.worker import WorkerApp, build_worker
 from inferproof.errors import Misconfigured, Reason
 from inferproof.server.application import STOPS, Application, settle_memory
@@ -133,6 +135,23 @@ async def run_worker(
         announce(app)
         await _first(told.wait(), asyncio.shield(app.task))
         await _first(app.worker.finish_work(settings.shutdown_s), again.wait())
+
+
+async def run_indexer(
+    settings: Settings, *, announce: Callable[[IndexerApp], None], **parts: Any
+) -> None:
+    """Reads events of contracts until the process is told to stop.
+
+    `parts` are passed on to `app.build_indexer`. Raises: as that; Misconfigured CANNOT_LISTEN.
+    """
+    told = asyncio.Event()
+    _when_told(told.set)
+    async with (
+        build_indexer(settings, **parts) as app,
+        serving_operations(settings, app.metrics, app.readiness),
+    ):
+        announce(app)
+        await _first(told.wait(), asyncio.shield(app.task))
 
 
 def run(work: Any) -> None:

@@ -48,3 +48,15 @@ class Metrics(Protocol):
     def queue(self, depth: Mapping[JobState, int]) -> None:
         """How many jobs are in each state now."""
         ...
+
+    def indexed(self, events: int) -> None:
+        """So many events of contracts were read."""
+        ...
+
+    def index_rollback(self) -> None:
+        """The chain changed, and events that were read were taken back."""
+        ...
+
+    def index_lag(self, blocks: int) -> None:
+        """So many blocks of the chain are not read yet."""
+        ...

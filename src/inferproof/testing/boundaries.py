@@ -29,6 +29,7 @@ from inferproof.proving.base import Execution, ProofSystem
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settlement.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore
+from inferproof.storage.ports.chain_events import ChainEvents
 from inferproof.storage.ports.deliveries import Deliveries
 from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof
 from inferproof.storage.ports.models import ModelStore
@@ -56,6 +57,7 @@ PARTS: dict[str, tuple[type, ...]] = {
     "models": (ModelStore,),
     "openings": (OpeningBudgets,),
     "payouts": (Payouts,),
+    "events": (ChainEvents,),
 }
 """The watched parts by the name under which `app.build` gives them to its watch, and the protocols
 that say what can be done with each."""
@@ -127,6 +129,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
     "models": frozenset(["check_add", "of_commitment", "add", "find", "list"]),
     "openings": frozenset(["store", "delegate", "accept", "budget"]),
     "payouts": frozenset(["due", "carried"]),
+    "events": frozenset(["begin", "block_below", "forget", "cursor", "find", "sets"]),
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
 

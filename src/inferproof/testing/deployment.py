@@ -32,7 +32,10 @@ _MODULE = "inferproof.testing.kill_server"
 
 def environment_of(given: Mapping[str, object]) -> dict[str, str]:
     """Settings by name as the environment of a process that reads them."""
-    return {variable(name): str(value) for name, value in given.items()}
+    return {
+        variable(name): json.dumps(value) if isinstance(value, tuple) else str(value)
+        for name, value in given.items()
+    }
 
 
 class Child:

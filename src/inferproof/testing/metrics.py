@@ -20,6 +20,9 @@ class MemoryMetrics:
         self.leases_lost = 0
         self.depth: dict[JobState, int] = {}
         self.discrepancies: list[int] = []
+        self.events = 0
+        self.rollbacks = 0
+        self.lag: list[int] = []
 
     def proof(self, system: str, model: str) -> None:
         self.proofs[system, model] += 1
@@ -50,3 +53,12 @@ class MemoryMetrics:
 
     def queue(self, depth: Mapping[JobState, int]) -> None:
         self.depth = dict(depth)
+
+    def indexed(self, events: int) -> None:
+        self.events += events
+
+    def index_rollback(self) -> None:
+        self.rollbacks += 1
+
+    def index_lag(self, blocks: int) -> None:
+        self.lag.append(blocks)

@@ -18,9 +18,11 @@ from inferproof.storage.sql.migrate import RESTORING, upgrade
 Row = dict[str, Any]
 
 _VERSION = "alembic_version"
-_NOT_COPIED = frozenset({_VERSION, "opening_stores"})
+_INDEX = ("event_sets", "event_blocks", "chain_events", "chain_event_keys")
+_NOT_COPIED = frozenset({_VERSION, "opening_stores", *_INDEX})
 """A database that was filled from a backup is another store of openings: it draws secrets of its
-own, and what the old one counted is spent in it."""
+own, and what the old one counted is spent in it. Events of contracts are read again from their
+chain, which may have replaced blocks meanwhile."""
 BATCH = 500
 
 

@@ -22,6 +22,10 @@
 | revenue | what a settled order brings developer and platform; see docs/guide/revenue.md |
 | payouts | payments to developers that are made together |
 | payout_items | one of them |
+| event_sets | a set of contracts of one chain whose events are read, and how far they were |
+| event_blocks | a block that was read, while its header is kept |
+| chain_events | an event of a contract, as the chain holds it |
+| chain_event_keys | an indexed argument of an event, by which the event is found |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
@@ -38,7 +42,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -47,13 +50,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
+from inferproof.storage.sql.columns import AddressText, DigestText, Uint256Text, Words
 from inferproof.storage.sql.constructs import IN_ITS_INDEX, having
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import Digest
 
 metadata = MetaData(
     naming_convention={
@@ -63,55 +66,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class DigestText(TypeDecorator[Digest]):
-    """A Digest as 0x and 64 hex digits."""
-
-    impl = String(66)
-    cache_ok = True
-
-    def process_bind_param(self, value: Digest | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.hex
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:  # noqa: ARG002
-        return None if value is None else Digest(bytes.fromhex(value[2:]))
-
-
-class AddressText(TypeDecorator[Address]):
-    """An Address as 0x and 40 hex digits."""
-
-    impl = String(42)
-    cache_ok = True
-
-    def process_bind_param(self, value: Address | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.hex
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Address | None:  # noqa: ARG002
-        return None if value is None else Address(bytes.fromhex(value[2:]))
-
-
-class Uint256Text(TypeDecorator[int]):
-    """A uint256 as decimal text."""
-
-    impl = String(78)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        return None if value is None else int(value)
-
-
-class Words(TypeDecorator[str]):
-    """A text for people. The character of number zero, which PostgreSQL refuses, is shown."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.replace("\0", "\u2400")
 
 
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -458,4 +412,67 @@ revenue = Table(
     Column("platform_share", Uint256Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("payout", NUMBER, ForeignKey("payouts.number"), index=True),
+)
+
+event_sets = Table(
+    "event_sets",
+    metadata,
+    _number(),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("digest", DigestText, nullable=False, unique=True),
+    Column("sources", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("covered", Text, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("confirmed", BigInteger, nullable=False),
+)
+
+
+def _event_set() -> Column[int]:
+    return Column(
+        "event_set",
+        NUMBER,
+        ForeignKey("event_sets.number"),
+        primary_key=True,
+        autoincrement=False,
+    )
+
+
+event_blocks = Table(
+    "event_blocks",
+    metadata,
+    _event_set(),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", DigestText, nullable=False),
+    Column("parent", DigestText, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+
+chain_events = Table(
+    "chain_events",
+    metadata,
+    _event_set(),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("block_hash", DigestText, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("tx", DigestText, nullable=False),
+    Column("address", AddressText, nullable=False),
+    Column("topic", DigestText),
+    Column("topics", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    Index(None, "event_set", "address", "block", "log_index"),
+    Index(None, "event_set", "topic", "block", "log_index"),
+)
+
+chain_event_keys = Table(
+    "chain_event_keys",
+    metadata,
+    _event_set(),
+    Column("key", DigestText, primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Index(None, "event_set", "block"),
+    **IN_ITS_INDEX,
 )

@@ -1,0 +1,1 @@
+"""Events of contracts: read from a chain into the database, and shown as a history."""
