@@ -69,7 +69,7 @@ VERIFIERS = (
         "23.0.5",
         EZKL_ADAPTER,
         8_000_000,
-        Digest.from_hex("0x882364c770c2a85fc595b999a57b4c1d23e0fab192a988432049826ef3d6e33f"),
+        Digest.from_hex("0x5249205b11845d1ec3ee9eb8885eab9cafc0388527726e70565af55d62b04ef4"),
         ContractAssurance.ZK_INTEGRITY,
     ),
 )
