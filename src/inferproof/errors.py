@@ -553,6 +553,15 @@ class Reason(Enum):
         "the code at {address} is not the {contract} that this version ships; name the escrow of "
         "this chain, or deploy one with inferproof chain deploy"
     )
+    ESCROWS_CLOSED = "this gateway serves no orders of an escrow; sign an authorization"
+    ORDER_HEADER_MALFORMED = "the Inferproof-Order header is not a signed order: {problem}"
+    ORDER_SIGNATURE = "the order is not signed by its buyer {buyer}"
+    ORDER_ESCROW = "the order is in the escrow {got}, this gateway serves those in {expected}"
+    ORDER_PRICE = "the order locks {got} {symbol}, the price is {expected} {symbol}"
+    ORDER_SERVER = "the order is for the server {chosen}, and not for {server}"
+    ORDER_NOT_TAKEN = (
+        "transaction {tx} does not accept order {order} in escrow {escrow} for the server {server}"
+    )
 
     # -- models on chain (chain/model_registry.py) -------------------------------------------
     REGISTRY_CODE_UNKNOWN = (
@@ -603,6 +612,7 @@ class Reason(Enum):
         "expected {expected}"
     )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
+    RECEIPT_ORDER = "the receipt states the {what} {got}, its order {order} is about {expected}"
     RECEIPT_TRANSFER = (
         "the payment is a transfer of transaction {expected}, the settlement says {state} in {got}"
     )
