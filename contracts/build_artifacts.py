@@ -25,12 +25,15 @@ from typing import Any
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    EZKL_ADAPTER,
     EZKL_VERIFIER,
     FORMAT,
     MODEL_REGISTRY,
     OPENINGS,
     PRIVATE_PROOFS,
+    PRIVATE_PROOFS_ADAPTER,
     TOKEN_STATE_READER,
+    VERIFIER_ROUTER,
 )
 from inferproof.protocol.encoding import keccak256
 
@@ -222,6 +225,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     ours = [our_contract(name) for name in (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER)]
     ours.append(our_contract(MODEL_REGISTRY, "registry/"))
+    asked = (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
+    ours += [our_contract(name, "verification/") for name in asked]
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

@@ -47,4 +47,78 @@ library Errors {
 
     /// @notice There is no contract at the token's address.
     error NotAToken(address token);
+
+    // -- verifiers -----------------------------------------------------------------------------
+
+    /// @notice Nothing ever stood behind this selector.
+    error UnknownVerifier(bytes4 selector);
+
+    /// @notice The verifier behind this selector has ended.
+    error VerifierIsRetired(bytes4 selector);
+
+    /// @notice Something stands behind this selector, or did.
+    error SelectorTaken(bytes4 selector);
+
+    /// @notice The selector zero says that no contract checks a model's proofs.
+    error ZeroSelector();
+
+    /// @notice There is no code at this address, or an account that can change it.
+    error NotAVerifier(address adapter);
+
+    /// @notice A verifier is given gas.
+    error ZeroGasCap();
+
+    /// @notice The digest of a specification is not zero.
+    error ZeroSpecification();
+
+    /// @notice An assurance is from 1 to 4.
+    error BadAssurance(uint8 assurance);
+
+    /// @notice A proof system has a name.
+    error NoSystem();
+
+    /// @notice The caller has left less gas than the verifier is to be given.
+    error TooLittleGas(bytes4 selector, uint256 left, uint256 needed);
+
+    /// @notice The verifier has reverted, for this reason, which is cut, or without one, as when its gas is used up.
+    error VerifierReverted(bytes4 selector, bytes reason);
+
+    /// @notice The verifier has answered so many bytes that begin with this word.
+    error WrongAnswer(bytes4 selector, uint256 size, bytes32 answer);
+
+    /// @notice What was brought makes up another key than the claim's.
+    error OtherKey(bytes32 key);
+
+    /// @notice The numbers that were brought are other inputs than the claim's.
+    error OtherInputs(bytes32 inputs);
+
+    /// @notice The claim has so many outputs, the key as many as are expected.
+    error OutputCount(uint256 count, uint256 expected);
+
+    /// @notice An output has another name, shape, scale or length than the key says.
+    error OtherOutput(uint256 place);
+
+    /// @notice What is to stand before an output's values is no head of a tensor.
+    error BadHead(uint256 place);
+
+    /// @notice A value of an output is none that the proof system has.
+    error OutputOutOfRange(uint256 place);
+
+    /// @notice A number of the input is none that the proof system has.
+    error InputOutOfRange(uint256 place);
+
+    /// @notice What was brought is shorter than what it has to begin with.
+    error ProofTooShort(uint256 length, uint256 least);
+
+    /// @notice What says which epoch a proof opens has another length.
+    error EpochLength(uint256 length, uint256 expected);
+
+    /// @notice The link's program is none of the key's for where it begins.
+    error NotAStep(uint256 place, bytes32 program);
+
+    /// @notice So many links do not lead to an epoch of proofs.
+    error LinksEndElsewhere(uint256 links);
+
+    /// @notice The verifier that was asked did not accept the proof.
+    error ProofDoesNotHold();
 }

@@ -25,4 +25,19 @@ library Events {
 
     /// @notice The model was accepted, and belongs to somebody else.
     event ModelTransferred(bytes32 indexed model, address indexed from, address indexed to);
+
+    // -- verifiers -----------------------------------------------------------------------------
+
+    /// @notice A verifier stands behind a selector from now on.
+    event VerifierAdded(
+        bytes4 indexed selector,
+        address indexed adapter,
+        uint256 gasCap,
+        bytes32 specificationDigest,
+        uint8 assurance,
+        string system
+    );
+
+    /// @notice A verifier has ended, and its selector is never used again.
+    event VerifierRetired(bytes4 indexed selector);
 }

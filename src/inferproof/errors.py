@@ -604,6 +604,25 @@ class Reason(Enum):
         "below 2^128, or TOKEN=none"
     )
 
+    # -- verifiers on chain (chain/verifier_router.py) ---------------------------------------
+    ROUTER_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the router of "
+        "this chain"
+    )
+    VERIFIER_UNKNOWN = "nothing ever stood behind the selector {selector} of the router {router}"
+    VERIFIER_RETIRED = (
+        "the verifier behind the selector {selector} of the router {router} has ended: it takes no "
+        "proofs any more"
+    )
+    VERIFIER_TAKEN = (
+        "the selector {selector} of the router {router} names the verifier {adapter} for ever; "
+        "add another one under a selector of its own"
+    )
+    ROUTER_OWNER_OTHER = (
+        "the router {router} belongs to {owner}: {sender} can neither add nor retire verifiers"
+    )
+    PROOF_REFUSED_BY_ROUTER = "the router {router} does not let the proof pass: {why}"
+
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"

@@ -13,5 +13,6 @@ provers     proof systems by name
 compiling   from a model card to a compiled model
 publishing  models that are published here
 books       what checks the books
+router_proofs  keys and proofs as contracts take them
 running     the clock, and work that runs beside the requests
 """

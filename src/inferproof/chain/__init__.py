@@ -7,6 +7,7 @@ contracts     ABI and bytecode that come with the package
 token         an EIP-3009 dollar token: what a settler needs, and the check at start
 batch         many authorizations in one transaction, each settled on its own
 verifier      the reusable ezkl verifier
+verifier_router  the one contract that others ask about proofs
 deployments   one file of addresses for each network
 """
 

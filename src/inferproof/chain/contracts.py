@@ -31,6 +31,9 @@ MODEL_REGISTRY = "ModelRegistry"
 MARKET = "Market"
 REPUTATION = "Reputation"
 ESCROW = "Escrow"
+VERIFIER_ROUTER = "VerifierRouter"
+PRIVATE_PROOFS_ADAPTER = "PrivateProofsAdapter"
+EZKL_ADAPTER = "EzklAdapter"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 

@@ -25,8 +25,8 @@ ADD = "add(bytes)"
 HAS = "has(bytes32)"
 LINKED = "linked(bytes32,bytes32)"
 FOLLOWER = "OPENINGS()"
-_LINKS = "(bytes32,bytes32,bytes,bytes)[]"
-_CHECK_TYPES = ("bytes32", "bytes32", _LINKS, "bytes", "bytes")
+LINK_TYPES = "(bytes32,bytes32,bytes,bytes)[]"
+_CHECK_TYPES = ("bytes32", "bytes32", LINK_TYPES, "bytes", "bytes")
 CHECK = f"checkWithLinks({','.join(_CHECK_TYPES)})"
 MOST_GAS = 50_000_000
 """What nodes let a call take that is no transaction (geth's default). One link from a key of the

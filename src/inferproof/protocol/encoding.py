@@ -181,7 +181,12 @@ def encode_tensor(name: str, array: npt.NDArray[np.float32]) -> bytes:
 def encode_fixed_tensor(tensor: FixedTensor) -> bytes:
     """The bytes of an output tensor: name, rank, dimensions, scale, little-endian int64 values."""
     data = np.array(tensor.values, dtype="<i8").tobytes()
-    return _header(tensor.name, tensor.shape) + struct.pack("<d", tensor.scale) + data
+    return fixed_tensor_head(tensor.name, tensor.shape, tensor.scale) + data
+
+
+def fixed_tensor_head(name: str, shape: tuple[int, ...], scale: float) -> bytes:
+    """What stands before the values of an output tensor: name, rank, dimensions, scale."""
+    return _header(name, shape) + struct.pack("<d", scale)
 
 
 def _header(name: str, shape: tuple[int, ...]) -> bytes:

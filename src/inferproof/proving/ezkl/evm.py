@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from inferproof.protocol.encoding import fixed_tensor_head
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
@@ -70,3 +71,15 @@ def evm_proof(bundle: VerifierBundle, file: ProofFile) -> tuple[bytes, list[int]
     """
     values = public_values(bundle, read_settings(bundle), file, statement_digest(file.statement))
     return file.proof, [int.from_bytes(bytes.fromhex(felt), "little") for felt in values]
+
+
+def evm_heads(bundle: VerifierBundle) -> list[bytes]:
+    """What stands before the values of each output in its canonical encoding: name, shape, scale.
+
+    Raises: as `read_settings`.
+    """
+    scales = read_settings(bundle).output_scales
+    return [
+        fixed_tensor_head(spec.name, spec.shape, 2.0**-scale)
+        for spec, scale in zip(bundle.outputs, scales, strict=True)
+    ]

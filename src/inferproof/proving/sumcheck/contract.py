@@ -7,12 +7,13 @@ contract, which runs the programs alone.
 from dataclasses import dataclass
 
 from inferproof.errors import NotFound, Reason
+from inferproof.protocol.encoding import fixed_tensor_head
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.proof_mode import refuse_ended
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.sumcheck.check import read_facts
-from inferproof.proving.sumcheck.quantisation import quantise_inputs
+from inferproof.proving.sumcheck.check import read_facts, settings_fault
+from inferproof.proving.sumcheck.quantisation import decode_settings, quantise_inputs
 from inferproof.second_verifier.program.calls import Call, Programs, call_of, programs_of
 from inferproof.second_verifier.reader import Rejected
 
@@ -56,6 +57,17 @@ def contract_programs(verifying_key: bytes) -> Programs:
         return programs_of(verifying_key)
     except Rejected as rejected:
         raise NotFound(Reason.NO_PROGRAM, why=rejected.why) from rejected
+
+
+def contract_heads(bundle: VerifierBundle) -> list[bytes]:
+    """What stands before the values of each output in its canonical encoding: name, shape, scale.
+
+    Raises: ArtifactRejected ARTIFACT_SETTINGS.
+    """
+    outputs = decode_settings(bundle.settings).outputs
+    if [(o.name, o.shape) for o in outputs] != [(s.name, s.shape) for s in bundle.outputs]:
+        raise settings_fault("they name other outputs than the bundle")
+    return [fixed_tensor_head(item.name, item.shape, item.scale) for item in outputs]
 
 
 def contract_call(bundle: VerifierBundle, file: ProofFile) -> Call:

@@ -28,6 +28,8 @@ _STEPS: list[Step] = [
 _PROFILE = slice(13, 14)
 """Where a key says it: keys of others are not read."""
 _KEPT = 8
+NONE = bytes(32)
+"""In the place of the digest of a program that a key does not have."""
 _tracing = Lock()
 """Tracing replaces the arithmetic of the whole second verifier while it lasts."""
 
@@ -44,6 +46,13 @@ class Programs:
         """All of them, the one of proofs first."""
         return [self.proof, *self.links.values()]
 
+    @property
+    def digests(self) -> list[bytes]:
+        """Of each its digest, the one of proofs first, then by all steps that there are; zero where
+        the key has no program. Source: specs/registry.md, section 4."""
+        of_links = [keccak256(self.links[step]) if step in self.links else NONE for step in _STEPS]
+        return [keccak256(self.proof), *of_links]
+
 
 @dataclass(frozen=True)
 class LinkCall:
@@ -57,12 +66,15 @@ class LinkCall:
 
 @dataclass(frozen=True)
 class Call:
-    """A proof with its links as a contract takes them. `program` is a digest."""
+    """A proof with its links as a contract takes them. `program` is a digest; `given` is `epoch`,
+    the statement, `numbers` and the outputs; the numbers are the inputs."""
 
     program: bytes
     links: Sequence[LinkCall]
     given: bytes
     proof: bytes
+    epoch: bytes
+    numbers: bytes
 
 
 def next_chain(before: bytes, program: bytes) -> bytes:
@@ -104,9 +116,10 @@ def call_of(key: bytes, inputs: Tensors, outputs: Tensors, statement: bytes, dat
         child = links.digest_of(own, digest, each)
         found.append(LinkCall(program, child, before + told, each.opening))
         kind, before, digest = each.kind, digest + told, child
-    given = before + statement + words(inputs) + words(outputs)
+    numbers = words(inputs)
+    given = before + statement + numbers + words(outputs)
     head = 2 + sum(each.size for each in read.links)
-    return Call(keccak256(programs.proof), found, given, data[head:])
+    return Call(keccak256(programs.proof), found, given, data[head:], before, numbers)
 
 
 @lru_cache(_KEPT)
