@@ -30,6 +30,7 @@ from inferproof.chain.contracts import (
     FORMAT,
     MODEL_REGISTRY,
     OPENINGS,
+    PAYOUTS,
     PRIVATE_PROOFS,
     PRIVATE_PROOFS_ADAPTER,
     TOKEN_STATE_READER,
@@ -227,6 +228,7 @@ def main() -> None:
     ours.append(our_contract(MODEL_REGISTRY, "registry/"))
     asked = (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
     ours += [our_contract(name, "verification/") for name in asked]
+    ours.append(our_contract(PAYOUTS, "revenue/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

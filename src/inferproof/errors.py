@@ -563,6 +563,27 @@ class Reason(Enum):
         "transaction {tx} does not accept order {order} in escrow {escrow} for the server {server}"
     )
 
+    # -- revenue (chain/payouts.py, services/revenue/, storage/sql/payouts.py) ------------------
+    PAYOUTS_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the contract of "
+        "this chain, or deploy one with inferproof revenue deploy"
+    )
+    PAYOUTS_NOT_SET = (
+        "no contract makes payouts; deploy one with inferproof revenue deploy, and set "
+        "{name} to its address"
+    )
+    REVENUE_NOT_KEPT = "this server keeps no ledger of revenue"
+    PAYOUT_UNKNOWN = "there is no payout {number}"
+    PAYOUT_NOT_DUE = "payout {number} is {state}; only one that is due is sent"
+    PAYOUT_NUMBER_TAKEN = (
+        "payout {number} was made meanwhile by another command; look at inferproof revenue "
+        "statement, and try again"
+    )
+    PAYOUT_ELSEWHERE = (
+        "the contract {contract} has paid payout {number} of {payer} already, and not as this "
+        "database says; it seems restored from an older copy: see docs/guide/revenue.md"
+    )
+
     # -- models on chain (chain/model_registry.py) -------------------------------------------
     REGISTRY_CODE_UNKNOWN = (
         "the code at {address} is not the {contract} that this version ships; name the registry of "

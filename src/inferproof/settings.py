@@ -361,6 +361,25 @@ class Settings(BaseSettings):
             "default is for the devnet token; Circle's USDC takes 62,000 behind its proxy."
         ),
     )
+    payouts_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the Payouts contract on the chain, which pays developers their shares. "
+            "Unset: none are paid."
+        ),
+    )
+    payout_least_units: int = Field(
+        1_000_000,
+        ge=1,
+        lt=2**128,
+        description=(
+            "Least that is paid out to a developer, in atomic units of the token; what is due "
+            "below it waits."
+        ),
+    )
+    payout_size: int = Field(
+        50, ge=1, le=100, description="Most developers that one transaction pays."
+    )
     transfer_payments: bool = Field(
         True,
         description=(

@@ -17,6 +17,7 @@ from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.orders.base import Gateway
+from inferproof.services.revenue.service import RevenueService
 
 AT_A_TIME = 4
 """Verifications for callers that run at once; others wait their turn."""
@@ -52,6 +53,7 @@ class Services:
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
     tracer: Tracer | None = None
+    revenue: RevenueService | None = None
     admission: Admission | None = None
     """Counts and limits requests; None limits nothing."""
     streams: Streams = field(default_factory=Streams)

@@ -14,7 +14,7 @@ from inferproof.api.body import BodyLimits
 from inferproof.api.context import Services
 from inferproof.api.errors import install_error_handlers
 from inferproof.api.middleware import Middleware
-from inferproof.api.routes import discovery, events, infer, models, operations, results
+from inferproof.api.routes import discovery, events, infer, models, operations, results, revenue
 from inferproof.api.routes.describe import structures
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
@@ -27,14 +27,14 @@ proof and a signed receipt that anyone can check again, offline.
 
 Every error is `{"error": {"code", "message", "facts"}}`. Codes never change once released.
 """
-SUBJECTS = (models, results, events, discovery, operations)
+SUBJECTS = (models, results, events, discovery, revenue, operations)
 TAGS = [
     {"name": "models", "description": "The registry, and signed prices."},
     {"name": "inference", "description": "The paid call."},
     {"name": "results", "description": "Jobs, receipts, proofs and verifications; all free."},
     {"name": "discovery", "description": "For agents and catalogues."},
     {"name": "facilitator", "description": "x402 verification and settlement for other servers."},
-    {"name": "operations", "description": "Health, readiness, metrics."},
+    {"name": "operations", "description": "Health, readiness, metrics, revenue."},
 ]
 
 

@@ -350,3 +350,66 @@ class VerificationInfo(Wire):
 
 class VerificationList(Wire):
     verifications: list[VerificationInfo]
+
+
+class RevenueLine(Wire):
+    order: int = Field(examples=[17])
+    job_id: str = Field(examples=[HEX32])
+    created_at: int = Field(examples=[_NOW])
+    model: str = Field(examples=["crypto-news-sentiment@1.0.0"])
+    method: str = Field(examples=["exact"])
+    state: str = Field(examples=["done"])
+    price: str = Field(description="Atomic units, as are all amounts here.", examples=["250000"])
+    developer: str | None = Field(
+        None, description="Whom the developer's share is for.", examples=[HEX20]
+    )
+    developer_share: str = Field(examples=["175000"])
+    platform_share: str = Field(examples=["75000"])
+    paid: str = Field(description="What the developer has of it.", examples=["175000"])
+    reason: str | None = Field(None, description="Why nothing was paid.", examples=["waits"])
+    why: str | None = Field(None, examples=["no payout was made since"])
+    payout: int | None = Field(None, examples=[3])
+    transaction: str | None = Field(None, examples=[HEX32])
+    block: int | None = Field(None, examples=[214])
+
+
+class RevenueBalance(Wire):
+    developer: str = Field(examples=[HEX20])
+    amount: str = Field(examples=["1225000"])
+    orders: int = Field(examples=[7])
+
+
+class RevenuePage(Wire):
+    network: str = Field(examples=["eip155:31337"])
+    token: str = Field(examples=[HEX20])
+    lines: list[RevenueLine]
+    balances: list[RevenueBalance] = Field(
+        description="What is due to each developer and in no payout, of all orders."
+    )
+    next_after: int | None = Field(None, description="Absent on the last page.")
+
+
+class PayoutPayment(Wire):
+    developer: str = Field(examples=[HEX20])
+    amount: str = Field(examples=["1225000"])
+    credited: bool = Field(
+        description="Whether the token did not pass it on, and it waits in the contract."
+    )
+
+
+class PayoutInfo(Wire):
+    number: int = Field(examples=[3])
+    state: Literal["due", "sent", "paid"]
+    created_at: int = Field(examples=[_NOW])
+    payer: str = Field(examples=[HEX20])
+    contract: str = Field(examples=[HEX20])
+    amount: str = Field(examples=["1225000"])
+    attempts: int = Field(description="How many transactions of it failed.", examples=[0])
+    transaction: str | None = Field(None, examples=[HEX32])
+    block: int | None = Field(None, examples=[214])
+    items: list[PayoutPayment]
+
+
+class PayoutPage(Wire):
+    payouts: list[PayoutInfo]
+    next_after: int | None = Field(None, description="Absent on the last page.")

@@ -22,6 +22,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.notifier.service import Notifier, NotifierSettings
+from inferproof.services.settlement.payouts import PayoutParts
 from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
@@ -111,6 +112,7 @@ def start_background(
         event_bus=core.event_bus,
         leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
         heartbeat=heartbeat,
+        payouts=None if core.payouts is None else PayoutParts(stores.payouts, core.payouts),
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {

@@ -9,9 +9,11 @@ from typing import Any
 from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
 from inferproof.app.reporting import open_reports, open_tracer
+from inferproof.app.revenue import open_payouts
 from inferproof.app.stores import Stores, Watch, open_stores
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms, check_batch_settler
+from inferproof.chain.payouts import PayoutAccount
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.observability.base import Tracer
@@ -35,6 +37,7 @@ class Core:
     key: SigningKey
     token: TokenChain
     account: SettlementAccount
+    payouts: PayoutAccount | None
     methods: PaymentMethods
     stores: Stores
     systems: Systems
@@ -68,8 +71,11 @@ async def open_core(
     batch = await _batches(settings, rpc)
     account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
     account = watch("chain", account)
+    payouts = await open_payouts(settings, token, key)
     methods = open_methods(settings, token, account, more_methods)
-    return Core(key, token, account, methods, stores, systems, Metrics(), EventBus(), tracer)
+    return Core(
+        key, token, account, payouts, methods, stores, systems, Metrics(), EventBus(), tracer
+    )
 
 
 def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:

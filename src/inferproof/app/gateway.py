@@ -20,6 +20,7 @@ from inferproof.app.checks import chain_checks, model_checks, storage_checks, ta
 from inferproof.app.core import Core, gateway_terms, open_core
 from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
+from inferproof.app.revenue import make_revenue
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.app.worker import start_worker
@@ -120,6 +121,9 @@ async def build(
             readiness=Readiness(checks),
             refresh=refresh,
             tracer=core.tracer,
+            revenue=make_revenue(
+                settings, core.stores.revenue, core.stores.catalog, core.key.address
+            ),
             admission=Admission(
                 limits,
                 most=settings.requests_limit,

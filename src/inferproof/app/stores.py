@@ -16,6 +16,8 @@ from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.models import SqlModelStore
 from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.storage.sql.orders import sql_orders
+from inferproof.storage.sql.payouts import SqlPayouts
+from inferproof.storage.sql.revenue import SqlRevenue
 from inferproof.storage.sql.verifications import SqlVerifications
 
 T = TypeVar("T")
@@ -31,6 +33,8 @@ class Stores:
     verifications: SqlVerifications
     api_keys: SqlApiKeys
     openings: SqlOpeningBudgets
+    revenue: SqlRevenue
+    payouts: SqlPayouts
     blobs: LocalBlobs
     artifacts: LocalArtifacts
     catalog: Catalog
@@ -78,6 +82,8 @@ async def open_stores(
             ),
             api_keys=SqlApiKeys(database),
             openings=watch("openings", SqlOpeningBudgets(database)),
+            revenue=SqlRevenue(database),
+            payouts=watch("payouts", SqlPayouts(database)),
             blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),

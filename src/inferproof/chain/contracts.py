@@ -34,6 +34,7 @@ ESCROW = "Escrow"
 VERIFIER_ROUTER = "VerifierRouter"
 PRIVATE_PROOFS_ADAPTER = "PrivateProofsAdapter"
 EZKL_ADAPTER = "EzklAdapter"
+PAYOUTS = "Payouts"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (4.7 million) and far below every block's limit."""
 

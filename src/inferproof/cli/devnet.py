@@ -77,6 +77,7 @@ def up(
             "verifier": info.verifier.hex,
             "private_proofs": info.private_proofs.hex,
             "model_registry": info.model_registry.hex,
+            "payouts": info.payouts.hex,
             "buyer": info.accounts.buyer.address.hex,
             "buyer_key_file": str(buyer),
             "gateway": info.accounts.gateway.address.hex,
@@ -122,6 +123,7 @@ def serve(
             "verifier": info.verifier.hex,
             "private_proofs": info.private_proofs.hex,
             "model_registry": info.model_registry.hex,
+            "payouts": info.payouts.hex,
             "buyer_key_file": str(buyer),
             "models": {m.card.id: str(m.compiled) for m in market.models},
         }

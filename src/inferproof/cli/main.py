@@ -29,6 +29,7 @@ ROOMS = {
     "backup": ("backup", "restore"),
     "worker": ("worker",),
     "books": ("books",),
+    "revenue": ("revenue",),
     "contract": ("contract",),
     "registry": ("registry",),
     "devnet": ("devnet", "demo"),

@@ -16,13 +16,13 @@ from typing import Any
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.axes import Axes
 from inferproof.models.card_table import Table
+from inferproof.protocol.revenue import DEVELOPER_BPS, WHOLE_BPS
+from inferproof.types.digest import ZERO_ADDRESS, Address
 from inferproof.types.money import format_units, parse_units
 
 CARD_SCHEMA = "inferproof/model-card/1"
 # A card is written by a person; the three of the zoo take 4 to 8 KiB.
 MAX_CARD_BYTES = 65_536
-# The sum that a developer and the platform share, in basis points.
-WHOLE_BPS = 10_000
 CURRENCY_DECIMALS = {"USDC": 6}
 DEFAULT_SYSTEM = "sumcheck"
 """The proof system that is meant where none is named. Where its native module is missing, no other
@@ -40,6 +40,7 @@ _SLUG = re.compile(r"[a-z0-9]{1,40}(-[a-z0-9]{1,40}){0,7}")
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
 _SEMVER = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-[0-9A-Za-z.-]{{1,40}})?")
 _PRICE = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -95,10 +96,12 @@ class CardProof:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """How a payment is shared. Units: basis points, which sum to 10,000."""
+    """How a payment is shared. Units: basis points, which sum to 10,000. `pay_to` is where the
+    developer's share goes; None is the address of who submits the model."""
 
     developer_bps: int
     platform_bps: int
+    pay_to: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def parse_card(content: dict[str, Any], folder: Path) -> ModelCard:
         output=output,
         price=_price(top.table("price")),
         proof=_proof(top.table("proof")),
-        revenue=_revenue(top.table("revenue")),
+        revenue=_revenue(top),
         preprocessing=top.plain_table("preprocessing"),
         folder=folder,
     )
@@ -323,10 +326,19 @@ def _proof(table: Table) -> CardProof:
     return proof
 
 
-def _revenue(table: Table) -> Revenue:
+def _revenue(top: Table) -> Revenue:
+    if top.take("revenue", None) is None:
+        return Revenue(DEVELOPER_BPS, WHOLE_BPS - DEVELOPER_BPS)
+    table = top.table("revenue")
     developer = table.integer("developer_bps", 0, WHOLE_BPS)
     platform = table.integer("platform_bps", 0, WHOLE_BPS)
     if developer + platform != WHOLE_BPS:
         table.fail("platform_bps", "developer_bps and platform_bps must sum to 10000")
+    pay_to = None
+    if table.take("pay_to", None) is not None:
+        form = "an address: 0x and 40 hex digits"
+        pay_to = Address.from_hex(table.text("pay_to", longest=42, pattern=_ADDRESS, form=form))
+        if pay_to == ZERO_ADDRESS:
+            table.fail("pay_to", "nobody has the zero address")
     table.done()
-    return Revenue(developer, platform)
+    return Revenue(developer, platform, pay_to)

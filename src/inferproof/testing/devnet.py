@@ -35,6 +35,7 @@ from inferproof.chain.contracts import (
     load_artifact,
 )
 from inferproof.chain.model_registry import deploy_registry
+from inferproof.chain.payouts import deploy_payouts
 from inferproof.chain.private_proofs import deploy_contracts
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
@@ -90,6 +91,7 @@ class DevnetInfo:
     """Of those by sumcheck, profile `evm`."""
     batch_settler: Address
     model_registry: Address
+    payouts: Address
     accounts: DevnetAccounts
 
     @property
@@ -110,6 +112,7 @@ class DevnetInfo:
             "token_version": self.token.domain_version,
             "token_decimals": self.token.decimals,
             "batch_settler_address": self.batch_settler.hex,
+            "payouts_address": self.payouts.hex,
             "gateway_key": self.accounts.gateway.secret().hex(),
         }
 
@@ -313,6 +316,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         private_proofs = (await deploy_contracts(rpc, owner)).proofs
         batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
         model_registry = await deploy_registry(rpc, owner)
+        payouts = await deploy_payouts(rpc, owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -328,6 +332,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         private_proofs,
         batch_settler,
         model_registry,
+        payouts,
         accounts,
     )
 

@@ -15,6 +15,7 @@ from inferproof.chain.contracts import (
     EZKL_VERIFIER,
     MODEL_REGISTRY,
     OPENINGS,
+    PAYOUTS,
     PRIVATE_PROOFS,
     TOKEN_STATE_READER,
     contract_address,
@@ -34,7 +35,10 @@ CLONE = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize(
     "name",
-    [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY],
+    [
+        *(DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS),
+        *(MODEL_REGISTRY, PAYOUTS),
+    ],
 )
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     artifact = load_artifact(name)
@@ -52,6 +56,7 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
         f"sumcheck/{OPENINGS}",
         f"sumcheck/{PRIVATE_PROOFS}",
         f"registry/{MODEL_REGISTRY}",
+        f"revenue/{PAYOUTS}",
     ],
 )
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
@@ -81,7 +86,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
-    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY)
+    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, PAYOUTS)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text

@@ -7,6 +7,7 @@ from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState, Payment
+from inferproof.types.revenue import Payout
 
 
 class SignedTransaction(Protocol):
@@ -174,4 +175,41 @@ class SettlementChain(PaymentChain, Protocol):
 
         Raises: Unavailable TX_NOT_CONFIRMED while its block is not deep enough.
         """
+        ...
+
+
+class PayoutChain(Protocol):
+    """What paying developers asks of the chain, with the key that settles.
+
+    Raises: Unavailable when the chain cannot be asked.
+    """
+
+    @property
+    def payer(self) -> Address:
+        """Whose tokens are paid out."""
+        ...
+
+    @property
+    def contract(self) -> Address:
+        """What makes payouts now. Those that were planned before name their own."""
+        ...
+
+    async def is_used(self, number: int) -> bool:
+        """Whether the contract has paid anything of the payer's under this number."""
+        ...
+
+    async def sign_payout(self, payout: Payout, nonce: int, fees: Fees) -> SignedTransaction:
+        """One transaction that makes the payout, wholly or not at all; nothing is sent."""
+        ...
+
+    async def made(self, payout: Payout) -> Included | None:
+        """The transaction that made the payout, however deep; None where none has.
+
+        Raises: Conflict PAYOUT_ELSEWHERE where something else was paid under its number.
+        """
+        ...
+
+    async def credited(self, tx: Digest, payout: Payout) -> frozenset[int]:
+        """The positions whose money the contract kept for the payee, in the transaction that made
+        the payout. Raises: Conflict PAYOUT_ELSEWHERE."""
         ...

@@ -27,6 +27,7 @@ from inferproof.services.base import failure_of
 from inferproof.services.event_bus import SETTLE, WORK
 from inferproof.services.settlement.base import Executed, Included
 from inferproof.services.settlement.parts import Faults, Parts, about, in_portions, log, together
+from inferproof.services.settlement.payouts import PayingOut
 from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
@@ -49,8 +50,9 @@ UNSETTLED = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN}
 class Outcomes:
     """Moves jobs on by what the chain says of their transactions."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, paying_out: PayingOut | None = None) -> None:
         self._parts = parts
+        self._paying_out = paying_out
         self._next_look: dict[Digest, int] = {}
         self._told_late: set[int] = set()
         self._missing_at: dict[int, tuple[int, int]] = {}
@@ -74,9 +76,17 @@ class Outcomes:
                     left.append(item)
                 else:
                     ready.append((item, included))
-            await self._settlements([e for e in ready if e[0].kind is not OutboxKind.REFUND])
+            alone = (OutboxKind.REFUND, OutboxKind.PAYOUT)
+            await self._settlements([e for e in ready if e[0].kind not in alone])
             refunds = [e for e in ready if e[0].kind is OutboxKind.REFUND]
             await together([self._refund(item, included) for item, included in refunds], faults)
+            payouts = [e for e in ready if e[0].kind is OutboxKind.PAYOUT]
+            if self._paying_out is not None:
+                record = self._paying_out.record
+                await together([record(item, included) for item, included in payouts], faults)
+            else:
+                # Sent while a contract was set: followed again once one is.
+                left += [item for item, _ in payouts]
         await self._call_uncertain(left)
         return sorted(left, key=lambda item: item.nonce)
 

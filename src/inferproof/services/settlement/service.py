@@ -8,6 +8,7 @@ again, which the chain includes at most once.
     SETTLING ─ in a block: QUEUED                                      outcomes.py
     FAILED ─ sign, store: REFUNDING ─ send ─ in a block: REFUNDED
     WITHDRAWN ─ not sent any more; settled by whoever has seen it: FAILED, or over: VOID
+    payouts to developers: the same, in their own words               payouts.py
     QUEUED, RUNNING, REFUNDED ─ the chain took their block back: SETTLING, REFUNDING   blocks.py
 
 All payments that wait go into one transaction, as far as it holds them, where there is a contract
@@ -41,6 +42,7 @@ from inferproof.services.settlement.parts import (
     in_portions,
     together,
 )
+from inferproof.services.settlement.payouts import PayingOut, PayoutParts
 from inferproof.services.settlement.refunds import RefundsMade
 from inferproof.services.settlement.screening import Screened, Screening
 from inferproof.services.settlement.sending import Sending
@@ -83,6 +85,7 @@ class Settler:
         event_bus: EventBus,
         leader: LeaderLock,
         heartbeat: Heartbeat | None = None,
+        payouts: PayoutParts | None = None,
     ) -> None:
         self._chain = chain
         self._leader = leader
@@ -95,7 +98,10 @@ class Settler:
             jobs, settlements, outbox, chain, settings, clock, metrics, event_bus, methods
         )
         self._sending = Sending(self._parts)
-        self._outcomes = Outcomes(self._parts)
+        self._paying_out = (
+            None if payouts is None else PayingOut(self._parts, payouts, self._free_nonces)
+        )
+        self._outcomes = Outcomes(self._parts, self._paying_out)
         self._screening = Screening(self._parts, self._outcomes)
         self._blocks = Blocks(self._parts)
         self._made = RefundsMade(self._parts)
@@ -176,6 +182,13 @@ class Settler:
             return []
         started = await self._refunds(items, sight, room, raws, faults)
         room -= len(started)
+        if self._paying_out is not None and room > 0:
+            try:
+                paid = await self._paying_out.start(sight, room, raws)
+            except InferproofError as error:  # whatever it is: buyers do not wait for developers
+                faults.note(error)
+                paid = []
+            started, room = started + paid, room - len(paid)
         return started + await self._settlements(sight, room, raws) if room > 0 else started
 
     async def _free_nonces(self, sight: Sight, count: int) -> Sequence[int]:

@@ -16,6 +16,7 @@ class OutboxKind(StrEnum):
 
     SETTLEMENT = "settlement"
     REFUND = "refund"
+    PAYOUT = "payout"
     FILLER = "filler"
     """Nothing: it takes a number that those after it wait for."""
 

@@ -22,6 +22,7 @@ from inferproof.storage.sql.constructs import compared
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import failure_values, payable_of_row, select_payables
 from inferproof.storage.sql.outbox import add_item, close_items, reopen, watch
+from inferproof.storage.sql.payouts import lose_found
 from inferproof.storage.sql.queue_quota import IN_TURN
 from inferproof.storage.sql.settling import (
     SETTLED,
@@ -249,6 +250,7 @@ class SqlSettlements:
             )
             blocks = list(found)
             await reopen(connection, network, blocks)
+            await lose_found(connection, network, blocks)
             unsettled = await unsettle(connection, network, blocks, now)
             unrefunded = await unrefund(connection, network, blocks, now)
             await connection.execute(

@@ -18,6 +18,9 @@
 | api_keys | a key that a caller is known and limited by |
 | opening_stores | a key whose openings this database counts, with a secret that no backup holds |
 | opening_ranges | a range of a key's openings that some store counts |
+| revenue | what a settled order brings developer and platform; see docs/guide/revenue.md |
+| payouts | payments to developers that are made together |
+| payout_items | one of them |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
@@ -396,4 +399,50 @@ opening_ranges = Table(
     Column("reserved", BigInteger, nullable=False),
     Column("taken", BigInteger, nullable=False),
     Column("delegated", BigInteger, nullable=False),
+)
+
+payouts = Table(
+    "payouts",
+    metadata,
+    # Not counted up by the database: the contract pays a number once, whichever copy has it.
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("network", String(32), nullable=False),
+    Column("token", AddressText, nullable=False),
+    Column("payer", AddressText, nullable=False),
+    Column("contract", AddressText, nullable=False),
+    Column("first_block", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", BigInteger, nullable=False),
+    Column("outbox", NUMBER, ForeignKey("outbox.number"), index=True),
+    Column("found_tx", DigestText),
+    Column("found_block", BigInteger),
+)
+
+payout_items = Table(
+    "payout_items",
+    metadata,
+    Column(
+        "payout",
+        NUMBER,
+        ForeignKey("payouts.number"),
+        nullable=False,
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("developer", AddressText, nullable=False),
+    Column("amount", Uint256Text, nullable=False),
+    Column("credited", Boolean, nullable=False),
+)
+
+revenue = Table(
+    "revenue",
+    metadata,
+    _job_number(primary_key=True, autoincrement=False),
+    Column("developer", AddressText, nullable=False),
+    Column("developer_share", Uint256Text, nullable=False),
+    Column("platform_share", Uint256Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("payout", NUMBER, ForeignKey("payouts.number"), index=True),
 )

@@ -1,0 +1,1 @@
+"""Revenue of developers and platform."""
