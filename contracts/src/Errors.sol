@@ -141,4 +141,81 @@ library Errors {
 
     /// @notice Nothing in this token waits for the payee.
     error NothingToClaim(address payee, address token);
+
+    // -- administration, reputation, escrow ----------------------------------------------------
+
+    /// @notice The fee has a limit that nobody can change, in basis points.
+    error FeeTooHigh(uint256 bps, uint256 limit);
+
+    /// @notice There is no score as high.
+    error ScoreTooHigh(uint256 score, uint256 limit);
+
+    /// @notice The bond is multiplied by 1 at least, and by `limit` at most.
+    error BadBondFactor(uint256 factor, uint256 limit);
+
+    /// @notice Nothing new is done in this token.
+    error TokenNotListed(address token);
+
+    /// @notice The server is not authorised.
+    error NotAServer(address server);
+
+    /// @notice Outcomes are taken from escrows of the market alone.
+    error NotARecorder(address who);
+
+    /// @notice The order is another's.
+    error NotBuyer(address buyer, address who);
+
+    /// @notice The order was made before.
+    error OrderExists(bytes32 id);
+
+    /// @notice The order is in another state (`OrderStatus`) than this needs; nothing is known of one in state 0.
+    error WrongStatus(bytes32 id, uint8 status);
+
+    /// @notice The times of an order do not follow each other from now on, or end too late.
+    error BadTimes();
+
+    /// @notice The version is not offered now.
+    error VersionInactive(bytes32 commitment);
+
+    /// @notice What the registered verifier says is worth less than the buyer asks for.
+    error AssuranceTooLow(uint8 found, uint8 least);
+
+    /// @notice Proofs of this version say nothing of an input that is disclosed.
+    error InputNotDisclosed(bytes32 commitment);
+
+    /// @notice The version is not sold in this token, or not to this buyer.
+    error NotEntitled(address buyer, bytes32 commitment, address token);
+
+    /// @notice The call costs more than is locked.
+    error PriceTooLow(uint256 locked, uint256 price);
+
+    /// @notice An order that costs nothing is made by its buyer in person.
+    error NothingToAuthorize();
+
+    /// @notice The token moved another amount than it was asked to.
+    error WrongAmountReceived(address token, uint256 received, uint256 expected);
+
+    /// @notice The account has less than that in the escrow.
+    error BalanceTooLow(address account, address token, uint256 balance, uint256 needed);
+
+    /// @notice The time for this was until `end`, in Unix seconds.
+    error TooLate(uint256 end);
+
+    /// @notice This may be done after `end`, in Unix seconds.
+    error TooEarly(uint256 end);
+
+    /// @notice The buyer chose another server.
+    error OtherServerChosen(address server, address who);
+
+    /// @notice Another server has accepted the order, and this is its own to do.
+    error NotAcceptor(address acceptor, address who);
+
+    /// @notice The numbers are not those of the order.
+    error OtherInput(bytes32 inputs, bytes32 found);
+
+    /// @notice The role for this is another's.
+    error NotFeeTaker(address who);
+
+    /// @notice What is told to another contract would not have the gas that it may need.
+    error TooLittleGasToTell(uint256 left, uint256 needed);
 }

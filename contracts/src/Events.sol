@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Order} from "./escrow/Order.sol";
+import {Outcome} from "./reputation/ReputationRules.sol";
+
 /// @title What the market's contracts tell, in one place.
 library Events {
     /// @notice A registration may be made from `ready` on. What it is of is not to be seen.
@@ -58,4 +61,75 @@ library Events {
     event CreditClaimed(
         address indexed payee, address indexed token, address indexed to, uint256 amount
     );
+
+    // -- administration, reputation, escrow ----------------------------------------------------
+
+    /// @notice The fee of new orders, in basis points.
+    event FeeSet(uint16 bps);
+
+    /// @notice Below which score a server stakes more, and how many times the bond.
+    event AdmissionSet(uint16 leastScore, uint8 bondFactor);
+
+    /// @notice Whether new orders are made in a token, and what it weighs in reputations.
+    event TokenSet(address indexed token, bool listed, uint128 weight);
+
+    /// @notice Whether a server may accept and rescue.
+    event ServerSet(address indexed server, bool authorised);
+
+    /// @notice The X25519 key to which inputs for a server are encrypted.
+    event InputKeySet(address indexed server, bytes32 key);
+
+    /// @notice What became of an order, and how many millionths of a dollar that counts.
+    event OutcomeRecorded(address indexed server, Outcome indexed outcome, uint256 value);
+
+    /// @notice Money is locked for an order.
+    event Requested(
+        bytes32 indexed id, address indexed buyer, bytes32 indexed model, Order order, uint16 feeBps
+    );
+
+    /// @notice A server has accepted an order and staked a bond; whether it has the input.
+    event Accepted(bytes32 indexed id, address indexed server, uint256 bond, bool acknowledged);
+
+    /// @notice The server that accepted has the input.
+    event InputAcknowledged(bytes32 indexed id);
+
+    /// @notice The numbers that the input of an order is quantised to.
+    event InputPosted(bytes32 indexed id, bytes numbers);
+
+    /// @notice An order was delivered with a proof that holds.
+    /// @param outputs Each output tensor in its canonical encoding.
+    /// @param paid What the server has of price and bonds.
+    /// @param returned What the buyer has of the bond.
+    event Delivered(
+        bytes32 indexed id,
+        address indexed server,
+        bool rescued,
+        bytes[] outputs,
+        uint256 paid,
+        uint256 returned,
+        uint256 fee
+    );
+
+    /// @notice An order ended without a delivery.
+    /// @param server Who had accepted it; zero where nobody had.
+    /// @param toBuyer Price, and bond where the server failed.
+    /// @param toServer Its bond, where it did not.
+    event Refunded(bytes32 indexed id, address indexed server, uint256 toBuyer, uint256 toServer);
+
+    /// @notice The buyer took the order back before anybody accepted it.
+    event Cancelled(bytes32 indexed id);
+
+    /// @notice An account has put money into the escrow.
+    event Deposited(address indexed account, address indexed token, uint256 amount);
+
+    /// @notice An account has taken money out of the escrow.
+    event Withdrawn(
+        address indexed account, address indexed token, address indexed to, uint256 amount
+    );
+
+    /// @notice Fees were taken out of the escrow.
+    event FeesWithdrawn(address indexed token, address indexed to, uint256 amount);
+
+    /// @notice Another contract did not take what it was told of an order; that changed nothing for the order.
+    event NotTold(bytes32 indexed id, address indexed to);
 }

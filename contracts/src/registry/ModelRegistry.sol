@@ -148,6 +148,19 @@ contract ModelRegistry is EIP712 {
         return found;
     }
 
+    /// @notice What of a version a contract needs that has its proofs checked.
+    /// @return active Whether the version is offered.
+    /// @return verifier As its terms have it, like the others.
+    function proofTermsOf(bytes32 commitment)
+        external
+        view
+        returns (bool active, bytes4 verifier, bytes32 verifyingKey, uint8 inputKinds)
+    {
+        Entry memory entry = _entry(commitment);
+        (verifier, verifyingKey, inputKinds) = VersionRecords.proofTerms(entry.record);
+        return (entry.active, verifier, verifyingKey, inputKinds);
+    }
+
     /// @return The model that a version belongs to.
     function modelOf(bytes32 commitment) public view returns (bytes32) {
         return VersionRecords.modelOf(_entry(commitment).record);

@@ -448,6 +448,8 @@ contract ModelRegistryTest is Registrations {
         vm.expectRevert(abi.encodeWithSelector(Errors.UnknownVersion.selector, FIRST));
         registry.versionOf(FIRST);
         vm.expectRevert(abi.encodeWithSelector(Errors.UnknownVersion.selector, FIRST));
+        registry.proofTermsOf(FIRST);
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownVersion.selector, FIRST));
         registry.modelOf(FIRST);
         vm.expectRevert(abi.encodeWithSelector(Errors.UnknownModel.selector, FIRST));
         registry.ownership(FIRST);
@@ -590,6 +592,11 @@ contract ModelRegistryTest is Registrations {
         assertEq(got.number, number);
         assertTrue(got.active == active, "active");
         assertEq(keccak256(abi.encode(got.terms)), keccak256(abi.encode(terms)));
+        (bool offered, bytes4 verifier, bytes32 verifyingKey, uint8 inputKinds) =
+            registry.proofTermsOf(commitment);
+        assertTrue(offered == active && verifier == terms.verifier, "proof terms");
+        assertEq(verifyingKey, terms.verifyingKey);
+        assertEq(inputKinds, terms.inputKinds);
     }
 
     function checkPrice(bytes32 commitment, address paidIn, uint256 amount, bool accepted)
