@@ -559,6 +559,35 @@ class Reason(Enum):
     ORDER_ESCROW = "the order is in the escrow {got}, this gateway serves those in {expected}"
     ORDER_PRICE = "the order locks {got} {symbol}, the price is {expected} {symbol}"
     ORDER_SERVER = "the order is for the server {chosen}, and not for {server}"
+    ORDER_MODEL = "the order is of model {got}, the request is to {expected}"
+    ORDER_PROVIDER = (
+        "an order is paid to who proves it, {server}; the provider of this model is {provider}"
+    )
+    ORDER_INPUT = "the request is not what the order {order} is about: {why}"
+    ORDER_LATE = (
+        "order {order} leaves {left} seconds until {what}, and {needed} are needed; make another "
+        "with later times"
+    )
+    ORDER_TAKEN = (
+        "order {order} is served by {server} until {until}; send it again if it is late then"
+    )
+    ORDER_BOND = "the order's bond is {got} {symbol}, and this server stakes {limit} at most"
+    ORDER_KEY = (
+        "contracts know the model {model} by another key than its bundle's, or by none; no "
+        "delivery of an order would be paid"
+    )
+    ORDER_CANCEL = (
+        "the job serves order {order}; take that back in its escrow, while nobody has accepted it"
+    )
+    ORDER_LOST = "order {order} is {status}, and this server has no part in it"
+    ORDERS_NOT_SERVED = (
+        "the job serves an order of an escrow, and this process is given none; set {name}"
+    )
+    ORDER_DELIVERY_UNKNOWN = "job {job} is none that is delivered on a chain"
+    ORDER_DELIVERY_NOT_DUE = "the delivery of job {job} is {state}; it is not made again"
+    ORDER_DELIVERY_LATE = (
+        "order {order} could be delivered until {until}; its buyer is refunded, with the bond"
+    )
     ORDER_NOT_TAKEN = (
         "transaction {tx} does not accept order {order} in escrow {escrow} for the server {server}"
     )

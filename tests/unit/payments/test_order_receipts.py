@@ -10,7 +10,6 @@ from order_parts import ESCROW, sample_order, signed_order
 from inferproof.chain.escrow import ACCEPTED
 from inferproof.errors import PaymentRejected, Reason, ReceiptRejected, RequestRejected
 from inferproof.payments.escrow.receipt import (
-    ACCEPTED_EVENT,
     EscrowPart,
     check_order_server,
     order_of_payment,
@@ -18,6 +17,7 @@ from inferproof.payments.escrow.receipt import (
 )
 from inferproof.payments.parts import payment_parts
 from inferproof.protocol.encoding import canonical_json
+from inferproof.protocol.escrow import ACCEPTED_EVENT
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.receipt import payment_json
 from inferproof.testing.rejections import rejects

@@ -11,8 +11,8 @@ from inferproof.errors import PaymentRejected, Reason, ReceiptRejected, RequestR
 from inferproof.payments.escrow.wire import SignedOrder
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.claims import PaymentClaims
-from inferproof.protocol.encoding import Json, canonical_json, keccak256
-from inferproof.protocol.escrow import order_json, read_order
+from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.protocol.escrow import acceptor_in, order_json, read_order
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.payment_part import Authorized, Included, PartForm
 from inferproof.protocol.quote import read_asset
@@ -24,8 +24,6 @@ from inferproof.types.receipt import Receipt
 
 ESCROW_METHOD = "escrow"
 _FORM = PartForm("Escrow", (("escrow", "address"), ("order", "bytes32")))
-ACCEPTED_EVENT = Digest(keccak256(b"Accepted(bytes32,address,uint256,bool)"))
-"""Topics: the order's id and the server. Source: contracts/src/Events.sol."""
 
 
 def order_payment(signed: SignedOrder, server: Address) -> Payment:
@@ -140,7 +138,8 @@ class EscrowPart:
         """By the server that delivers, or, once the time of another is over, by that one."""
         payment = receipt.payment
         signed = order_of_payment(payment)
-        acceptor = acceptor_in(found, signed)
+        logs = found.logs if found.succeeded else ()
+        acceptor = acceptor_in(logs, signed.escrow, payment.nonce)
         rescued = receipt.issued_at > signed.order.deliver_by
         if acceptor is None or (acceptor != payment.payee and not rescued):
             raise PaymentRejected(
@@ -151,16 +150,6 @@ class EscrowPart:
                 server=payment.payee,
             )
         return f", which accepts order {payment.nonce} for {acceptor}"
-
-
-def acceptor_in(transaction: Included, signed: SignedOrder) -> Address | None:
-    """The server for which a transaction that succeeded accepts the order; None for none."""
-    if not transaction.succeeded:
-        return None
-    for log in transaction.logs:
-        if log.address == signed.escrow and log.topics[:2] == (ACCEPTED_EVENT, signed.id):
-            return Address(log.topics[2].raw[12:])
-    return None
 
 
 def check_order_signature(signed: SignedOrder) -> None:

@@ -6,7 +6,7 @@
        other counts as an order of its payer, who may give so many in a time
     4  where the payment says so, it is bound to this request
     5  the model is active and its pre-processing takes the input, which is private where the
-       request asks for it and the model can
+       request asks for it and the model can; of an order in an escrow it is the ordered one
     6  the quote is ours and holds, or a fresh one is made
     7  the payment is on the quoted terms, at this time
     8  the queue has room
@@ -32,7 +32,7 @@ time; what is known of other orders is kept in memory (see pending_exposure).
 import asyncio
 import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,6 +73,7 @@ from inferproof.storage.ports.reuse import (
     check_same_webhook,
 )
 from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.escrow import OrderedInput
 from inferproof.types.money import Money
 from inferproof.types.payment import Quote, SettlementState
 from inferproof.types.receipt import Request
@@ -88,6 +89,9 @@ CheckRange = Callable[[RegisteredModel, bytes], None]
 
 Raises: InputRejected INPUT_BEYOND_RANGE.
 """
+
+CheckOrdered = Callable[[RegisteredModel, Request, Digest, OrderedInput], Awaitable[None]]
+"""Returns when a request gives the input that its payer committed to (see `ordered_input`)."""
 
 SMALL = 4096
 """Bytes of a body that is checked at once: to hand it to a thread would take longer."""
@@ -116,6 +120,7 @@ class Intake:
         event_bus: EventBus,
         limits: OrderLimits,
         private_inputs: PrivateInputs,
+        check_ordered: CheckOrdered | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalog = catalog
@@ -132,6 +137,7 @@ class Intake:
         self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
         self._private_inputs = private_inputs
+        self._check_ordered = check_ordered
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
@@ -188,6 +194,7 @@ class Intake:
         # 5
         registered = await self._catalog.active(paid.model)
         await self._check_input(registered, paid.request)
+        await self._check_order(registered, paid)
         # 6
         now = self._clock()
         quote = self._quoted(registered, paid.quote, paid.digest, now)
@@ -240,7 +247,7 @@ class Intake:
         if settled_in is not None:
             return await self._jobs.redeem(order, settled_in=settled_in, quota=quota)
         reservation = await self._jobs.reserve(order, quota=quota)
-        if reservation.outcome is Outcome.NEW:
+        if reservation.outcome is Outcome.NEW and order.deliver_by is None:
             self._pending.reserved(order.payment)
         return reservation
 
@@ -254,6 +261,7 @@ class Intake:
         now: int,
     ) -> ValidatedOrder:
         record, payment, salt = model.record, reservable.payment, paid.payment.salt
+        ordered, deadline = paid.payment.ordered, reservable.deadline
         return ValidatedOrder(
             job_id=method.job_id(payment, paid.digest, salt),
             model_id=record.id,
@@ -264,14 +272,15 @@ class Intake:
             payment=payment,
             quote=quote.quote,
             quote_signature=quote.signature,
-            salt=self._entropy(32),
+            salt=self._entropy(32) if ordered is None else ordered.salt.raw,
             nonce_salt=salt,
             payment_id=paid.payment_id,
             first_block=reservable.first_block,
             created_at=now,
-            deadline=now + self._settings.deadline_s,
+            deadline=now + self._settings.deadline_s if deadline is None else deadline,
             webhook=paid.webhook,
             api_key=None if paid.holder is None else paid.holder.id,
+            deliver_by=reservable.deliver_by,
         )
 
     async def _known(self, paid: PaidRequest) -> Job | None:
@@ -304,6 +313,14 @@ class Intake:
             self._check_values(model, body)
         else:
             await asyncio.to_thread(self._check_values, model, body)
+
+    async def _check_order(self, model: RegisteredModel, paid: PaidRequest) -> None:
+        payment, ordered = paid.payment.payment, paid.payment.ordered
+        if ordered is None or payment is None:
+            return
+        if self._check_ordered is None:
+            raise PaymentRejected(Reason.ESCROWS_CLOSED)
+        await self._check_ordered(model, paid.request, payment.nonce, ordered)
 
     def _check_values(self, model: RegisteredModel, body: bytes) -> None:
         self._check_body(model.submission.bundle.preprocessing, body)

@@ -21,6 +21,7 @@
 | revenue | what a settled order brings developer and platform; see docs/guide/revenue.md |
 | payouts | payments to developers that are made together |
 | payout_items | one of them |
+| order_deliveries | the delivery on a chain that an order in an escrow is paid for |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
@@ -191,6 +192,8 @@ jobs = Table(
     Column("api_key", String(16)),
     # Last, as a migration adds it. Of a request with a private input.
     Column("request_salt", LargeBinary),
+    # Of an order in an escrow, whose money is earned by a delivery.
+    Column("deliver_by", BigInteger),
     Index(None, "state", "turn", "number"),
 )
 
@@ -445,4 +448,22 @@ revenue = Table(
     Column("platform_share", Uint256Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("payout", NUMBER, ForeignKey("payouts.number"), index=True),
+)
+
+order_deliveries = Table(
+    "order_deliveries",
+    metadata,
+    _job_number(primary_key=True, autoincrement=False),
+    Column("deliver_by", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("outbox", NUMBER, ForeignKey("outbox.number"), index=True),
+    Column("tx", DigestText),
+    Column("block", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("failure_code", String(64)),
+    Column("failure_message", Words),
+    Column("failure_facts", Text),
+    Index(None, "state", "deliver_by"),
 )
