@@ -20,9 +20,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+from sqlalchemy import text
 
 from inferproof.app.openings import local_system
 from inferproof.app.publishing import install_model
+from inferproof.app.revenue import open_revenue, plan_payouts
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
 from inferproof.client.ledger import PRIVATE_INPUT
@@ -35,10 +37,12 @@ from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.eip712 import Struct, digest, hash_struct
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.revenue import funding_nonce, ledger_digest
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.settings import Settings
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.boundaries import Boundary
 from inferproof.testing.deployment import Deployment, Nursery, environment_of
 from inferproof.testing.devnet import Devnet, DevnetInfo
@@ -48,6 +52,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
+from inferproof.types.revenue import Payout, PayoutState
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, verify_receipt
 
@@ -63,6 +68,7 @@ SETTINGS: dict[str, object] = {
     "webhook_private": True,
     "lease_s": 2,
     "shutdown_s": 5,
+    "payout_least_units": 1,
 }
 END_S = 180.0
 """How long a job may take to its end, with everything alive again."""
@@ -135,6 +141,8 @@ class KillMarket:
         self.name = name
         self.settings = settings
         self.folder = folder
+        self.paid_out: dict[int, Payout] = {}
+        """The payouts that stories had made, by their numbers."""
         self.installed = 0
         """How many models a story has installed."""
         self.devnet = devnet
@@ -448,6 +456,60 @@ class KillMarket:
         logs: list[dict[str, Any]] = self.chain("eth_getLogs", wanted)
         return logs
 
+    # -- payouts ------------------------------------------------------------------------------
+
+    def pay_out(self) -> Payout:
+        """Plans a payout of all that is due, as the operator does. The gateway makes it."""
+        made: list[Payout] = []
+
+        def planned() -> bool:
+            with MIGRATING:
+                made.extend(asyncio.run(plan_payouts(self.settings, dry=False)).payouts)
+            return bool(made)
+
+        _require(self.until(planned), "nothing is to be paid out")
+        (payout,) = made
+        self.paid_out[payout.number] = payout
+        return payout
+
+    def payout(self, number: int) -> Payout:
+        """Where the payout stands."""
+
+        async def ask() -> Payout:
+            async with open_revenue(self.settings) as revenue:
+                return (await revenue.payouts(after=number - 1, limit=1))[0]
+
+        with MIGRATING:
+            return asyncio.run(ask())
+
+    def edit(self, statement: str) -> None:
+        """Changes rows of the database, as nobody should."""
+
+        async def change() -> None:
+            database = await Database.open(self.settings.database)
+            try:
+                await database.write(lambda connection: connection.execute(text(statement)))
+            finally:
+                await database.close()
+
+        with MIGRATING:
+            asyncio.run(change())
+
+    def _check_payouts(self) -> int:
+        """What was paid out, once every payout is found to be made, and made once."""
+        paid: Counter[str] = Counter()
+        for number, payout in self.paid_out.items():
+            made = self.until(lambda n=number: self.payout(n).state is PayoutState.PAID)
+            _require(made, f"payout {number} is not made")
+            for item in payout.items:
+                paid[_word(item.developer)] += item.amount
+        moved: Counter[str] = Counter()
+        for log in self._logs("Transfer(address,address,uint256)"):
+            if log["topics"][1] == _word(self.devnet.payouts):
+                moved[log["topics"][2]] += int(log["data"], 16)
+        _require(moved == paid, f"paid out on the chain: {moved}, planned: {paid}")
+        return sum(paid.values())
+
     # -- the books ----------------------------------------------------------------------------
 
     def check_books(self, funds: int) -> Counter[str]:
@@ -476,6 +538,11 @@ class KillMarket:
             if WEBHOOK in bought.headers:
                 told = self.until(lambda job=bought.job.hex: self.receiver.told[job] > 0)
                 _require(told, f"nobody told of job {bought.job}")
+        out = self._check_payouts()
+        for number in self.paid_out:
+            ledger = ledger_digest(self.devnet.token, self.devnet.payouts, gateway)
+            times = used.pop(funding_nonce(ledger, number).hex, 0)
+            _require(times == 1, f"payout {number} was funded {times} times")
         _require(not used, f"authorizations that no job has: {used}")
         _require(len(set(refunds)) == ends["refunded"], "one refund for two jobs")
         paid_back = Counter(
@@ -486,7 +553,7 @@ class KillMarket:
         _require(paid_back == Counter(refunds), f"refunds on the chain: {paid_back}")
         spent = ends["done"] * PRICE
         _require(self.balance(buyer) == funds - spent, "the buyer's balance is wrong")
-        _require(self.balance(gateway) == funds + spent, "the gateway's balance is wrong")
+        _require(self.balance(gateway) == funds + spent - out, "the gateway's balance is wrong")
         self._check_proofs()
         return ends
 

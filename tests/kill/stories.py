@@ -12,6 +12,7 @@ from kill_market import OVER, WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
 from inferproof.testing.kill_server import FAULTY, GATEWAY, PHASE, REFUSED, SLOW
+from inferproof.types.revenue import Payout, PayoutState
 
 Story = Callable[[KillMarket, Boundary | None], Bought]
 
@@ -228,6 +229,50 @@ def told_late(market: KillMarket, at: Boundary | None) -> Bought:
     return told(market, at, refused=1)
 
 
+def paid_out(market: KillMarket, at: Boundary | None) -> Bought:
+    """The operator pays the developer what the job brought."""
+    bought = _earned(market)
+    market.arm(at)
+    payout = market.pay_out()
+    market.reach(at)
+    _made(market, payout)
+    return bought
+
+
+def forgotten(market: KillMarket, at: Boundary | None) -> Bought:
+    """A payout was made, and the database does not know of it, as one that is restored."""
+    bought = _earned(market)
+    payout = market.pay_out()
+    _made(market, payout)
+    market.deployment.kill(GATEWAY)
+    market.edit("UPDATE payouts SET outbox = NULL, found_tx = NULL, found_block = NULL")
+    market.arm(at)
+    market.deployment.revive()
+    market.reach(at)
+    _made(market, payout)
+    return bought
+
+
+def paid_out_later(market: KillMarket, at: Boundary | None) -> Bought:
+    """A payout's transaction fails on the chain."""
+    bought, contract = _earned(market), market.devnet.payouts.hex
+    code = market.chain("eth_getCode", contract, "latest")
+    with market.held():
+        payout = market.pay_out()
+        if not market.until(lambda: int(market.chain("txpool_status")["pending"], 16) > 0):
+            raise AssertionError(f"{market.name}: payout {payout.number} is not sent")
+        market.arm(at)
+        market.chain("anvil_setCode", contract, "0xfe")
+    # The block is there. A gateway does not start with another contract than it knows.
+    market.chain("anvil_setCode", contract, code)
+    market.reach(at)
+    failed = market.until(lambda: market.payout(payout.number).attempts > 0)
+    if not failed:
+        raise AssertionError(f"{market.name}: payout {payout.number} has not failed")
+    _made(market, payout)
+    return bought
+
+
 _STORIES: dict[str, Story] = {
     "jobs.reserve": answered,
     "settlements.send_settlements": answered,
@@ -265,6 +310,10 @@ _STORIES: dict[str, Story] = {
     "sender.post": told,
     "deliveries.delivered": told,
     "deliveries.failed": told_late,
+    "payouts.send": paid_out,
+    "payouts.paid": paid_out,
+    "payouts.found": forgotten,
+    "payouts.failed": paid_out_later,
 }
 
 HOW: dict[Story, str] = {
@@ -289,6 +338,9 @@ HOW: dict[Story, str] = {
     by_transfer: "every job that a transfer pays for passes it",
     told: "every job with a webhook passes it",
     told_late: "the receiver is told to fail",
+    paid_out: "every payout passes it",
+    forgotten: "the process is killed, and the database's word of the payout taken away",
+    paid_out_later: "the chain is held, and the contract's code gone in the payout's block",
 }
 """How each story brings its boundary about. None leaves it to the clock."""
 
@@ -367,6 +419,20 @@ def _stored(market: KillMarket, bought: Bought) -> Bought:
     market.send(bought)
     died(market)
     return bought
+
+
+def _earned(market: KillMarket) -> Bought:
+    """A job that was answered, so deep that nothing takes its payment back."""
+    bought = market.buy()
+    market.send(bought)
+    market.bring_to_end(bought)
+    market.chain("anvil_mine", "0xe")
+    return bought
+
+
+def _made(market: KillMarket, payout: Payout) -> None:
+    if not market.until(lambda: market.payout(payout.number).state is PayoutState.PAID):
+        raise AssertionError(f"{market.name}: payout {payout.number} is not made")
 
 
 def _settled_again(market: KillMarket, bought: Bought, at: Boundary | None) -> None:

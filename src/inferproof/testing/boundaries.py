@@ -35,6 +35,7 @@ from inferproof.storage.ports.models import ModelStore
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
 from inferproof.storage.ports.outbox import Outbox
 from inferproof.storage.ports.queue import Queue
+from inferproof.storage.ports.revenue import Payouts
 from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.digest import Digest
 
@@ -54,6 +55,7 @@ PARTS: dict[str, tuple[type, ...]] = {
     "sender": (Sender,),
     "models": (ModelStore,),
     "openings": (OpeningBudgets,),
+    "payouts": (Payouts,),
 }
 """The watched parts by the name under which `app.build` gives them to its watch, and the protocols
 that say what can be done with each."""
@@ -124,6 +126,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
     "sender": frozenset(),
     "models": frozenset(["check_add", "of_commitment", "add", "find", "list"]),
     "openings": frozenset(["store", "delegate", "accept", "budget"]),
+    "payouts": frozenset(["due", "carried"]),
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
 

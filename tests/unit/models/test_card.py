@@ -7,8 +7,9 @@ import pytest
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.axes import Axes
-from inferproof.models.card import MAX_CARD_BYTES, ModelCard, load_card
+from inferproof.models.card import MAX_CARD_BYTES, ModelCard, Revenue, load_card
 from inferproof.testing.rejections import rejects
+from inferproof.types.digest import Address
 
 CARD = """
 schema = "inferproof/model-card/1"
@@ -80,6 +81,14 @@ def test_card_is_read_from_its_folder(tmp_path: Path) -> None:
     assert card == load_card(tmp_path / "card.toml")
 
 
+def test_who_is_paid_and_how_much(tmp_path: Path) -> None:
+    assert load(tmp_path, CARD).revenue == Revenue(7000, 3000)
+    elsewhere = CARD.replace("3000", f'3000\npay_to = "0x{"aB" * 20}"')
+    assert load(tmp_path, elsewhere).revenue == Revenue(7000, 3000, Address(b"\xab" * 20))
+    unsaid = CARD[: CARD.index("[revenue]")]
+    assert load(tmp_path, unsaid).revenue == Revenue(7000, 3000)
+
+
 def test_example_label_may_be_left_out(tmp_path: Path) -> None:
     card = load(tmp_path, CARD.replace('label = "yes"\n', ""))
     assert card.input.examples[0].label is None
@@ -118,6 +127,10 @@ def test_example_label_may_be_left_out(tmp_path: Path) -> None:
         ('"hashed"', '"secret"', "proof.input_visibility", "it must be public or hashed"),
         ("7000", "7001", "revenue.platform_bps",
          "developer_bps and platform_bps must sum to 10000"),
+        ("3000", '3000\npay_to = "0x12"', "revenue.pay_to",
+         "it must be an address: 0x and 40 hex digits"),
+        ("3000", f'3000\npay_to = "0x{"00" * 20}"', "revenue.pay_to",
+         "nobody has the zero address"),
         ('[files]\nmodel = "model.onnx"', "files = 1", "files", "it must be a table"),
     ],
 )  # fmt: skip

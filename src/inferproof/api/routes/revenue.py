@@ -37,7 +37,7 @@ class StatementQuery(Page):
 @router.get(
     "",
     response_model=s.RevenuePage,
-    responses=errors(403, 404),
+    responses=errors(401, 404),
     operation_id="listRevenue",
     summary="What orders brought",
     dependencies=[Depends(require_admin)],
@@ -62,7 +62,7 @@ async def list_revenue(served: Served, query: Annotated[StatementQuery, Query()]
 @router.get(
     "/payouts",
     response_model=s.PayoutPage,
-    responses=errors(403, 404),
+    responses=errors(401, 404),
     operation_id="listPayouts",
     summary="Payouts to developers",
     dependencies=[Depends(require_admin)],
