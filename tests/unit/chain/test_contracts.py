@@ -12,12 +12,15 @@ from inferproof.chain.abi import calldata, decode_string, event_topic, revert_re
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    EZKL_ADAPTER,
     EZKL_VERIFIER,
     MODEL_REGISTRY,
     OPENINGS,
     PAYOUTS,
     PRIVATE_PROOFS,
+    PRIVATE_PROOFS_ADAPTER,
     TOKEN_STATE_READER,
+    VERIFIER_ROUTER,
     contract_address,
     deploy,
     load_artifact,
@@ -36,8 +39,16 @@ CLONE = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     "name",
     [
-        *(DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS),
-        *(MODEL_REGISTRY, PAYOUTS),
+        DEVNET_TOKEN,
+        BATCH_SETTLER,
+        EZKL_VERIFIER,
+        OPENINGS,
+        PRIVATE_PROOFS,
+        MODEL_REGISTRY,
+        VERIFIER_ROUTER,
+        PRIVATE_PROOFS_ADAPTER,
+        EZKL_ADAPTER,
+        PAYOUTS,
     ],
 )
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
@@ -57,6 +68,9 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
         f"sumcheck/{PRIVATE_PROOFS}",
         f"registry/{MODEL_REGISTRY}",
         f"revenue/{PAYOUTS}",
+        f"verification/{VERIFIER_ROUTER}",
+        f"verification/{PRIVATE_PROOFS_ADAPTER}",
+        f"verification/{EZKL_ADAPTER}",
     ],
 )
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
@@ -87,6 +101,8 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
     names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, PAYOUTS)
+    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY)
+    names += (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text

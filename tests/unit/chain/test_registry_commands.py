@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,18 +15,20 @@ from typer.testing import CliRunner
 
 from inferproof.chain.model_registry import open_registry
 from inferproof.chain.rpc import Rpc
+from inferproof.chain.verifier_router import private_key_digest
 from inferproof.cli.main import app
 from inferproof.cli.onchain import contract_key, input_kinds
 from inferproof.cli.registry import compare
 from inferproof.errors import ArtifactRejected, Reason
-from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.encoding import fixed_tensor_head, tagged_digest
 from inferproof.protocol.registration import content_id_text, raw_content_id, verifier_selector
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import VerifierBundle, encode_bundle
 from inferproof.proving.sumcheck.contract import contract_programs
+from inferproof.proving.sumcheck.quantisation import QuantisedOutput, Settings
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import sample_bundle
+from inferproof.testing.samples import OUTPUTS, sample_bundle
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 from inferproof.types.registry import CommitmentKind, ContractKey
@@ -33,11 +36,15 @@ from reference.vectors import PLACE, load
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs/guide/registry.md"
 KEY = load(PLACE / "evm/proofs/linear.json").key
+SCALE = 0.25
+SETTINGS = Settings((), tuple(QuantisedOutput(s.name, s.shape, SCALE) for s in OUTPUTS)).encode()
 
 
 def bundle(name: str) -> VerifierBundle:
-    """A bundle that no other test has registered."""
-    return sample_bundle(system="sumcheck", version="1", verifying_key=KEY, settings=name.encode())
+    """A bundle that no other test has registered: the name is in the commitment to its weights."""
+    made = sample_bundle(system="sumcheck", version="1", verifying_key=KEY, settings=SETTINGS)
+    weights = tagged_digest("inferproof/sample/1", name.encode())
+    return replace(made, parts=replace(made.parts, weights=weights))
 
 
 def write_key(path: Path, key: SigningKey) -> Path:
@@ -214,9 +221,10 @@ async def test_a_registry_that_names_another_key_is_not_believed(
 
 def test_keys_are_named_as_their_contracts_know_them() -> None:
     made = bundle("x")
-    digests = b"".join(keccak256(p) for p in contract_programs(KEY).every)
+    heads = [fixed_tensor_head(spec.name, spec.shape, SCALE) for spec in OUTPUTS]
     assert contract_key(made) == ContractKey(
-        verifier_selector("sumcheck", "1"), Digest(keccak256(digests))
+        verifier_selector("sumcheck", "1"),
+        private_key_digest(contract_programs(KEY).digests, heads),
     )
     # A model of another profile, and one of another system, are checked by no contract.
     plain = load(PLACE / "private/linear-default.json").key

@@ -6,11 +6,12 @@ import pytest
 
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka, verify_on_chain
+from inferproof.chain.verifier_router import ezkl_key_digest
 from inferproof.cli.onchain import contract_key
 from inferproof.errors import ProofRejected, Reason
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.registration import verifier_selector
-from inferproof.proving.ezkl.evm import evm_proof, evm_vka
+from inferproof.proving.ezkl.evm import evm_heads, evm_proof, evm_vka
 from inferproof.proving.pool import WorkerPool
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
@@ -35,10 +36,12 @@ def test_the_artifact_follows_from_the_bundle(ezkl_system, ezkl_compiled, pool):
     assert evm_vka(bundle, pool) == evm_vka(bundle, pool)
 
 
-def test_a_registry_names_the_key_by_the_artifact(ezkl_system, ezkl_compiled, vka):
+def test_a_registry_names_the_key_by_artifact_inputs_and_outputs(ezkl_system, ezkl_compiled, vka):
     bundle = ezkl_system.verifier(ezkl_compiled)
     selector = verifier_selector("ezkl", bundle.parts.proof_system_version)
-    assert contract_key(bundle) == ContractKey(selector, vka.digest)
+    assert contract_key(bundle) == ContractKey(
+        selector, ezkl_key_digest(vka.digest, 4, evm_heads(bundle))
+    )
 
 
 async def test_a_proof_holds_on_chain(
