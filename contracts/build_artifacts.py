@@ -25,14 +25,17 @@ from typing import Any
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    ESCROW,
     EZKL_ADAPTER,
     EZKL_VERIFIER,
     FORMAT,
+    MARKET,
     MODEL_REGISTRY,
     OPENINGS,
     PAYOUTS,
     PRIVATE_PROOFS,
     PRIVATE_PROOFS_ADAPTER,
+    REPUTATION,
     TOKEN_STATE_READER,
     VERIFIER_ROUTER,
 )
@@ -229,6 +232,9 @@ def main() -> None:
     asked = (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
     ours += [our_contract(name, "verification/") for name in asked]
     ours.append(our_contract(PAYOUTS, "revenue/"))
+    ours.append(our_contract(MARKET, "admin/"))
+    ours.append(our_contract(REPUTATION, "reputation/"))
+    ours.append(our_contract(ESCROW, "escrow/"))
     ours += [our_contract(name, "sumcheck/") for name in (OPENINGS, PRIVATE_PROOFS)]
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"

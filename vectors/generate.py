@@ -10,7 +10,7 @@ entry has a `description`. The keys are derived from public strings and guard no
 import json
 import struct
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,14 @@ from inferproof.protocol.receipt import (
     receipt_digest,
     receipt_json,
     receipt_struct,
+)
+from inferproof.protocol.reputation import (
+    HALF_LIFE_S,
+    Outcome,
+    Reputation,
+    following,
+    left,
+    score,
 )
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import PRIVATE_STATEMENT, STATEMENT, statement_digest
@@ -685,6 +693,66 @@ def documents() -> list[JsonObject]:
     ]
 
 
+def reputations() -> dict[str, list[JsonObject]]:
+    """Numbers that do not fit 64 bits, and those beside them, are decimal texts."""
+    day = 86_400
+    shares = [
+        ("nothing has passed", 0),
+        ("a second", 1),
+        ("a day", day),
+        ("just before it halves", HALF_LIFE_S - 1),
+        ("it has halved", HALF_LIFE_S),
+        ("a hundred days", 100 * day),
+        ("the last second in which anything is left", 56 * HALF_LIFE_S - 1),
+        ("all is gone", 56 * HALF_LIFE_S),
+    ]
+    start = 1_800_000_000
+    valid, late, missed, rescued = (int(o) for o in Outcome)
+    histories = [
+        ("a first delivery", [(valid, 250_000, start)]),
+        ("a first order, missed", [(missed, 250_000, start)]),
+        (
+            "one of each",
+            [
+                (valid, 90_000_000, start),
+                (late, 7_000_003, start + 60),
+                (rescued, 40_000_000, start + 9 * day),
+                (missed, 10_000_001, start + 45 * day + 17),
+            ],
+        ),
+        ("two in one block", [(valid, 5_000_000, start), (valid, 5_000_000, start)]),
+        ("what counts nothing is counted", [(valid, 0, start), (missed, 0, start + day)]),
+        (
+            "amounts end at their largest",
+            [(valid, 2**56, start), (missed, 2**192, start), (valid, 1, start + day)],
+        ),
+        ("years later", [(valid, 10**12, start), (valid, 1, start + 2_000 * day)]),
+    ]
+    return {
+        "shares": [
+            {"description": d, "elapsed": elapsed, "left": str(left(elapsed))}
+            for d, elapsed in shares
+        ],
+        "histories": [_history(d, steps) for d, steps in histories],
+    }
+
+
+def _history(description: str, steps: list[tuple[int, int, int]]) -> JsonObject:
+    kept = Reputation()
+    for outcome, value, time in steps:
+        kept = following(kept, Outcome(outcome), value, time)
+    asked = [kept.at, kept.at + 1, kept.at + HALF_LIFE_S, kept.at + 60 * HALF_LIFE_S]
+    return {
+        "description": description,
+        "outcomes": [outcome for outcome, _, _ in steps],
+        "values": [str(value) for _, value, _ in steps],
+        "times": [time for _, _, time in steps],
+        **{f.name: str(getattr(kept, f.name)) for f in fields(kept)},
+        "asked": asked,
+        "scores": [score(kept, time) for time in asked],
+    }
+
+
 FILES = {
     "tagged_digest.json": tagged_digests,
     "canonical_json.json": canonical_jsons,
@@ -701,6 +769,7 @@ FILES = {
     "transfer_receipt.json": transfer_receipts,
     "documents.json": documents,
     "integer_graphs.json": integer_graphs,
+    "reputation.json": reputations,
 }
 
 

@@ -27,8 +27,7 @@ contract Reputation {
     /// @param token In which it was paid.
     /// @param amount What it counts, in the token's atomic units.
     function record(address server, Outcome outcome, address token, uint128 amount) external {
-        uint256 value =
-            ReputationRules.valueOf(amount, MARKET.weightFor(msg.sender, token));
+        uint256 value = ReputationRules.valueOf(amount, MARKET.weightFor(msg.sender, token));
         _records[server] = _records[server].following(outcome, value, block.timestamp);
         emit Events.OutcomeRecorded(server, outcome, value);
     }

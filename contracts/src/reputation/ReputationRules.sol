@@ -47,8 +47,8 @@ library ReputationRules {
     uint256 private constant LN2 = 12_786_308_645_202_655_659;
     /// @dev After so many half-lives nothing is left of 56 bits.
     uint256 private constant GONE = 56;
-    /// @dev (ln 2)^n / n! is below 2^-64 for n = 17.
-    uint256 private constant TERMS = 17;
+    /// @dev (ln 2)^19 / 19! is below 2^-66: less than rounding leaves out.
+    uint256 private constant TERMS = 18;
 
     /// @return What an amount in a token counts, in millionths of a dollar.
     function valueOf(uint256 amount, uint128 weight) internal pure returns (uint256) {
@@ -56,7 +56,7 @@ library ReputationRules {
         return amount * weight / WEIGHT_ONE;
     }
 
-    /// @return What is left of 2^64 after some seconds: 2^(64 - elapsed / HALF_LIFE), to 2^-63 of it.
+    /// @return What is left of 2^64 after some seconds: 2^(64 - elapsed / HALF_LIFE), four off at most.
     function left(uint256 elapsed) internal pure returns (uint256) {
         uint256 halvings = elapsed / HALF_LIFE;
         if (halvings >= GONE) return 0;
@@ -87,7 +87,7 @@ library ReputationRules {
         returns (Record memory)
     {
         // Of nothing nothing decays, and the first record is from 1970.
-        uint256 share = record.good | record.bad == 0 ? 0 : left(time - record.at);
+        uint256 share = (record.good | record.bad) == 0 ? 0 : left(time - record.at);
         uint256 good = decayed(record.good, share);
         uint256 bad = decayed(record.bad, share);
         if (outcome == Outcome.Valid) {

@@ -12,13 +12,16 @@ from inferproof.chain.abi import calldata, decode_string, event_topic, revert_re
 from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
+    ESCROW,
     EZKL_ADAPTER,
     EZKL_VERIFIER,
+    MARKET,
     MODEL_REGISTRY,
     OPENINGS,
     PAYOUTS,
     PRIVATE_PROOFS,
     PRIVATE_PROOFS_ADAPTER,
+    REPUTATION,
     TOKEN_STATE_READER,
     VERIFIER_ROUTER,
     contract_address,
@@ -39,16 +42,9 @@ CLONE = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     "name",
     [
-        DEVNET_TOKEN,
-        BATCH_SETTLER,
-        EZKL_VERIFIER,
-        OPENINGS,
-        PRIVATE_PROOFS,
-        MODEL_REGISTRY,
-        VERIFIER_ROUTER,
-        PRIVATE_PROOFS_ADAPTER,
-        EZKL_ADAPTER,
-        PAYOUTS,
+        *(DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER, OPENINGS, PRIVATE_PROOFS),
+        *(MODEL_REGISTRY, MARKET, REPUTATION, ESCROW, PAYOUTS),
+        *(VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER),
     ],
 )
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
@@ -71,6 +67,9 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
         f"verification/{VERIFIER_ROUTER}",
         f"verification/{PRIVATE_PROOFS_ADAPTER}",
         f"verification/{EZKL_ADAPTER}",
+        f"admin/{MARKET}",
+        f"reputation/{REPUTATION}",
+        f"escrow/{ESCROW}",
     ],
 )
 def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
@@ -88,6 +87,9 @@ def test_an_artifact_names_every_source_that_it_is_made_of() -> None:
     assert ours == {
         "src/Errors.sol",
         "src/Events.sol",
+        # What events tell of.
+        "src/escrow/Order.sol",
+        "src/reputation/ReputationRules.sol",
         *(f"src/registry/{name}.sol" for name in parts),
     }
 
@@ -100,8 +102,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
-    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, PAYOUTS)
-    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY)
+    names += (OPENINGS, PRIVATE_PROOFS, MODEL_REGISTRY, MARKET, REPUTATION, ESCROW, PAYOUTS)
     names += (VERIFIER_ROUTER, PRIVATE_PROOFS_ADAPTER, EZKL_ADAPTER)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():

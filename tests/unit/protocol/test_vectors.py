@@ -74,7 +74,7 @@ def test_every_entry_says_what_it_is() -> None:
                 if key != "types":
                     yield from entries(item)
 
-    assert len(ALL) == 15
+    assert len(ALL) == 16
     for name in ALL:
         found = list(entries(_load(name)))
         assert found, name
