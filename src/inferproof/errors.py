@@ -550,6 +550,55 @@ class Reason(Enum):
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
     DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
+    # -- orders in escrow (chain/escrow.py) --------------------------------------------------
+    ORDER_TIMES = "the escrow would not take the order: {why}"
+    ORDER_STATUS = "order {order} is {status}, and not {expected}"
+    ORDER_UNKNOWN = "the escrow at {escrow} knows no order {order}"
+    ORDER_TOO_EARLY = "order {order} can be refunded from {from_time} on, and it is {now}"
+    ORDER_REFUSED = "the escrow refuses {call}: {why}"
+    ESCROW_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; name the escrow of "
+        "this chain, or deploy one with inferproof chain deploy"
+    )
+    ESCROWS_CLOSED = "this gateway serves no orders of an escrow; sign an authorization"
+    ORDER_HEADER_MALFORMED = "the Inferproof-Order header is not a signed order: {problem}"
+    ORDER_SIGNATURE = "the order is not signed by its buyer {buyer}"
+    ORDER_ESCROW = "the order is in the escrow {got}, this gateway serves those in {expected}"
+    ORDER_PRICE = "the order locks {got} {symbol}, the price is {expected} {symbol}"
+    ORDER_SERVER = "the order is for the server {chosen}, and not for {server}"
+    ORDER_MODEL = "the order is of model {got}, the request is to {expected}"
+    ORDER_PROVIDER = (
+        "an order is paid to who proves it, {server}; the provider of this model is {provider}"
+    )
+    ORDER_INPUT = "the request is not what the order {order} is about: {why}"
+    ORDER_LATE = (
+        "order {order} leaves {left} seconds until {what}, and {needed} are needed; make another "
+        "with later times"
+    )
+    ORDER_TAKEN = (
+        "order {order} is served by {server} until {until}; send it again if it is late then"
+    )
+    ORDER_BOND = "the order's bond is {got} {symbol}, and this server stakes {limit} at most"
+    ORDER_KEY = (
+        "contracts know the model {model} by another key than its bundle's, or by none; no "
+        "delivery of an order would be paid"
+    )
+    ORDER_CANCEL = (
+        "the job serves order {order}; take that back in its escrow, while nobody has accepted it"
+    )
+    ORDER_LOST = "order {order} is {status}, and this server has no part in it"
+    ORDERS_NOT_SERVED = (
+        "the job serves an order of an escrow, and this process is given none; set {name}"
+    )
+    ORDER_DELIVERY_UNKNOWN = "job {job} is none that is delivered on a chain"
+    ORDER_DELIVERY_NOT_DUE = "the delivery of job {job} is {state}; it is not made again"
+    ORDER_DELIVERY_LATE = (
+        "order {order} could be delivered until {until}; its buyer is refunded, with the bond"
+    )
+    ORDER_NOT_TAKEN = (
+        "transaction {tx} does not accept order {order} in escrow {escrow} for the server {server}"
+    )
+
     # -- revenue (chain/payouts.py, services/revenue/, storage/sql/payouts.py) ------------------
     PAYOUTS_CODE_UNKNOWN = (
         "the code at {address} is not the {contract} that this version ships; name the contract of "
@@ -571,17 +620,7 @@ class Reason(Enum):
         "database says; it seems restored from an older copy: see docs/guide/revenue.md"
     )
 
-    # -- orders in escrow (chain/escrow.py) --------------------------------------------------
-    ORDER_TIMES = "the escrow would not take the order: {why}"
-    ORDER_STATUS = "order {order} is {status}, and not {expected}"
-    ORDER_UNKNOWN = "the escrow at {escrow} knows no order {order}"
-    ORDER_TOO_EARLY = "order {order} can be refunded from {from_time} on, and it is {now}"
-    ORDER_REFUSED = "the escrow refuses {call}: {why}"
-    ESCROW_CODE_UNKNOWN = (
-        "the code at {address} is not the {contract} that this version ships; name the escrow of "
-        "this chain, or deploy one with inferproof chain deploy"
-    )
-
+    # -- the market (chain/market.py) ---------------------------------------------------------
     MARKET_ROLE = (
         "{sender} has no role {role} in the market at {market}; its administrator gives it with "
         "inferproof market grant"
@@ -713,6 +752,7 @@ class Reason(Enum):
         "expected {expected}"
     )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
+    RECEIPT_ORDER = "the receipt states the {what} {got}, its order {order} is about {expected}"
     RECEIPT_TRANSFER = (
         "the payment is a transfer of transaction {expected}, the settlement says {state} in {got}"
     )

@@ -414,6 +414,31 @@ class Settings(BaseSettings):
     payout_size: int = Field(
         50, ge=1, le=100, description="Most developers that one transaction pays."
     )
+    escrow_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the Escrow contract on the chain, whose orders this gateway serves with "
+            "its own key. Unset: it serves none."
+        ),
+    )
+    escrow_bond_limit_units: int = Field(
+        10_000_000,
+        ge=0,
+        lt=2**128,
+        description=(
+            "Most that is staked for one order in the escrow, in atomic units of the token; an "
+            "order that asks for more is not taken."
+        ),
+    )
+    escrow_margin_s: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description=(
+            "Seconds that each of the times of an order in the escrow must leave for a transaction "
+            "to come into a block, beside twice the estimate of proving."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(

@@ -116,6 +116,7 @@ async def start_background(
         leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
         heartbeat=heartbeat,
         payouts=None if core.payouts is None else PayoutParts(stores.payouts, core.payouts),
+        deliveries=None if core.serving is None else core.serving.deliveries,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {

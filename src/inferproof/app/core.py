@@ -11,6 +11,7 @@ from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
 from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.revenue import open_payouts
+from inferproof.app.serving import Serving, open_serving
 from inferproof.app.stores import Stores, Watch, open_stores
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms, check_batch_settler
@@ -40,6 +41,7 @@ class Core:
     token: TokenChain
     account: SettlementAccount
     payouts: PayoutAccount | None
+    serving: Serving | None
     methods: PaymentMethods
     stores: Stores
     systems: Systems
@@ -73,15 +75,23 @@ async def open_core(
     if tracer is not None:
         stores = replace(stores, orders=traced(stores.orders, tracer))
     batch = await _batches(settings, rpc)
-    account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
+    serving = await open_serving(settings, rpc, key, stores)
+    account = SettlementAccount(
+        token,
+        key,
+        confirmations=settings.confirmations,
+        batch=batch,
+        orders=None if serving is None else serving.account,
+    )
     account = watch("chain", account)
     payouts = await open_payouts(settings, token, key)
-    methods = open_methods(settings, token, account, more_methods)
+    methods = open_methods(settings, token, account, serving, more_methods)
     return Core(
         key,
         token,
         account,
         payouts,
+        serving,
         methods,
         stores,
         systems,

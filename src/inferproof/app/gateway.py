@@ -19,6 +19,7 @@ from inferproof.app.background import start_background
 from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.app.core import Core, gateway_terms, open_core
 from inferproof.app.indexing import make_history
+from inferproof.app.order_proofs import order_numbers
 from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
 from inferproof.app.revenue import make_revenue
@@ -43,6 +44,7 @@ from inferproof.services.models.registry import Registry
 from inferproof.services.orders.base import Gateway, GatewaySettings
 from inferproof.services.orders.input_range import InputRange
 from inferproof.services.orders.intake import Intake
+from inferproof.services.orders.ordered_input import OrderedInputs
 from inferproof.services.orders.service import GatewayService
 from inferproof.services.private_inputs import PrivateInputs
 from inferproof.services.receipts.service import Receipts
@@ -195,6 +197,9 @@ def _gateway(
         limits=limits,
         private_inputs=private_inputs,
         followed=core.followed,
+        check_ordered=None
+        if core.serving is None
+        else OrderedInputs(request_tensors, order_numbers, core.serving.keys.check),
     )
     return GatewayService(
         registry=registry,

@@ -100,4 +100,5 @@ def _watched(orders: Orders, watch: Watch) -> Orders:
         settlements=watch("settlements", orders.settlements),
         outbox=watch("outbox", orders.outbox),
         queue=watch("queue", orders.queue),
+        deliveries=watch("order_deliveries", orders.deliveries),
     )

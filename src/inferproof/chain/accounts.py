@@ -1,6 +1,7 @@
 """One key that settles and refunds in one asset, in the two shapes that callers need.
 
-    SettlementAccount   signs first, so that an outbox can store before it sends
+    SettlementAccount   signs first, so that an outbox can store before it sends; where there is an
+                        escrow, orders in it are settled by being accepted
     DirectSettlement    signs, sends and waits in one call, for a facilitator that keeps no books
 
 Each needs a key of its own: two senders that share a key take each other's numbers.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.refunds import find_refunds
+from inferproof.chain.serving import OrderAccount, acceptance_outcome
 from inferproof.chain.token import SETTLE_GAS, TokenChain
 from inferproof.chain.token_state import PayerKey
 from inferproof.chain.transactions import (
@@ -29,6 +31,7 @@ from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import Acceptance, Settleable
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, PayerState, Settlement, SettlementState
 
@@ -71,16 +74,19 @@ class Execution:
     def block_hash(self) -> Digest:
         return self.receipt.block_hash
 
-    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
-        """What it did with the authorizations that it was signed for, in their order."""
+    def outcomes(self, items: Sequence[Settleable]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations, or the acceptance, that it was signed for."""
+        authorizations = [item for item in items if isinstance(item, Authorization)]
         if len(authorizations) > 1 and self.contract is not None:
             return batch_outcomes(self.receipt, self.contract, authorizations)
-        return [
-            ItemOutcome(item, ItemState.SETTLED)
-            if moves_funds(self.receipt, item)
-            else ItemOutcome(item, ItemState.REFUSED, "reverted")
-            for item in authorizations
-        ]
+        return [self._outcome(item) for item in items]
+
+    def _outcome(self, item: Settleable) -> ItemOutcome:
+        if isinstance(item, Acceptance):
+            return acceptance_outcome(self.receipt, item)
+        if moves_funds(self.receipt, item):
+            return ItemOutcome(item, ItemState.SETTLED)
+        return ItemOutcome(item, ItemState.REFUSED, "reverted")
 
 
 class SettlementAccount:
@@ -88,7 +94,8 @@ class SettlementAccount:
 
     `confirmations` is how many blocks deep a transaction must be before it counts as included,
     its own block counted: one on a chain that never reorganises. Without `batch`, each payment
-    is settled by a transaction of its own.
+    is settled by a transaction of its own. `orders` is the account in an escrow, where orders are
+    served.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class SettlementAccount:
         *,
         confirmations: int = 1,
         batch: BatchTerms | None = None,
+        orders: OrderAccount | None = None,
     ) -> None:
         if confirmations < 1:
             raise ValueError("a transaction in a block is at least one block deep")
@@ -105,6 +113,7 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
+        self._orders = orders
         self._payer_state = RequestCoalescer(self._ask_states, gap_s=GATHER_S, at_once=AT_ONCE)
         self._seen_head = (0, -HEAD_S)
 
@@ -140,18 +149,27 @@ class SettlementAccount:
         """Balance, nonce and code at once; many who ask at a time are answered by one batch."""
         return await self._payer_state((payer, nonce))
 
-    async def payer_states(self, authorizations: Sequence[Authorization]) -> list[PayerState]:
-        """The same for many, in one request and at once."""
-        keys = [(item.payer, item.nonce) for item in authorizations]
-        found = await self._ask_states(keys) if keys else {}
-        return [found[key] for key in keys]
+    async def payer_states(self, items: Sequence[Settleable]) -> list[PayerState]:
+        """The same for many, in one request and at once; of orders in an escrow whether they are
+        open."""
+        keys = [(item.payer, item.nonce) for item in items if isinstance(item, Authorization)]
+        found = dict(await self._ask_states(keys)) if keys else {}
+        orders = [item for item in items if isinstance(item, Acceptance)]
+        if orders:
+            states = await self._serving().payer_states(orders)
+            found |= {(o.payer, o.nonce): state for o, state in zip(orders, states, strict=True)}
+        return [found[item.payer, item.nonce] for item in items]
 
-    async def check_settles(self, authorization: Authorization) -> None:
+    async def check_settles(self, item: Settleable) -> None:
         """Returns when settling would succeed in the newest block.
 
-        Raises: PaymentRejected AUTHORIZATION_REFUSED, AUTHORIZATION_SIGNATURE_FORM; Unavailable.
+        Raises: PaymentRejected AUTHORIZATION_REFUSED, AUTHORIZATION_SIGNATURE_FORM, ORDER_REFUSED;
+        Unavailable.
         """
-        await self._token.simulate_settlement(authorization, self.sender)
+        if isinstance(item, Acceptance):
+            await self._serving().check_acceptance(item)
+        else:
+            await self._token.simulate_settlement(item, self.sender)
 
     async def earlier_settlement(self, authorization: Authorization) -> int | None:
         """The block of a transaction, whoever sent it and however deep it is, that used the
@@ -222,12 +240,16 @@ class SettlementAccount:
         )
 
     async def sign_settlement(
-        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees
+        self, items: Sequence[Settleable], nonce: int, fees: Fees
     ) -> SignedTx:
-        """The signed transaction that settles each of them on its own; nothing is sent.
+        """The signed transaction that settles each of them on its own; nothing is sent. An
+        acceptance is alone.
 
         Raises: PaymentRejected AUTHORIZATION_SIGNATURE_FORM.
         """
+        if len(items) == 1 and isinstance(items[0], Acceptance):
+            return await self._serving().sign_acceptance(items[0], nonce, fees)
+        authorizations = [item for item in items if isinstance(item, Authorization)]
         if len(authorizations) == 1 or self._batch is None:
             (single,) = authorizations
             return self._token.build_settlement_tx(single, self._key, nonce=nonce, fees=fees)
@@ -287,15 +309,17 @@ class SettlementAccount:
         )
         return [None if b is None else Digest(bytes.fromhex(b["hash"][2:])) for b in found]
 
-    async def settled_by(
-        self, authorization: Authorization, first_block: int
-    ) -> ChainReceipt | None:
-        """The transaction, whoever sent it, that settled the authorization since a block.
+    async def settled_by(self, item: Settleable, first_block: int) -> ChainReceipt | None:
+        """The transaction, whoever sent it, that settled the authorization since a block, or that
+        accepted the order for us.
 
         Raises: Unavailable TX_NOT_CONFIRMED while it is there but not deep enough: it is
         neither settled nor absent.
         """
-        receipt = await self._token.find_settlement(authorization, first_block=first_block)
+        if isinstance(item, Acceptance):
+            receipt = await self._serving().acceptance_made(item, first_block)
+        else:
+            receipt = await self._token.find_settlement(item, first_block=first_block)
         if receipt is None:
             return None
         depth = await self.head() - receipt.block + 1
@@ -304,6 +328,13 @@ class SettlementAccount:
                 Reason.TX_NOT_CONFIRMED, tx=receipt.tx, got=depth, needed=self._confirmations
             )
         return receipt
+
+    def _serving(self) -> OrderAccount:
+        """Raises: Unavailable ORDERS_NOT_SERVED where an order was taken by a process that had
+        an escrow, and this one has none."""
+        if self._orders is None:
+            raise Unavailable(Reason.ORDERS_NOT_SERVED, name="INFERPROOF_ESCROW_ADDRESS")
+        return self._orders
 
 
 class DirectSettlement:

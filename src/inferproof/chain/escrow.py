@@ -152,13 +152,16 @@ class Escrow:
 
     # -- questions
 
-    async def slot(self, order: Digest) -> OrderSlot:
-        """What is kept of an order, by its id; the status NONE where it was never made.
+    async def slot(self, order: Digest, *, block: int | None = None) -> OrderSlot:
+        """What is kept of an order, by its id, after a block, by default the newest; the status
+        NONE where it was never made.
 
         Raises: Misconfigured CHAIN_BAD_ANSWER; Unavailable.
         """
         types = ["uint8", "address", "bool", "bool", "uint16", "uint8"]
-        status, server, given, own, fee, factor = await self._ask(SLOT_OF, types, "an order", order)
+        status, server, given, own, fee, factor = await self._ask(
+            SLOT_OF, types, "an order", order, block=block
+        )
         try:
             known = OrderStatus(status)
         except ValueError:
@@ -276,9 +279,15 @@ class Escrow:
             raise Rejection(Reason.ORDER_REFUSED, call=call, why=why) from error
 
     async def _ask(
-        self, signature: str, types: Sequence[str], expected: str, *arguments: object
+        self,
+        signature: str,
+        types: Sequence[str],
+        expected: str,
+        *arguments: object,
+        block: int | None = None,
     ) -> tuple[Any, ...]:
-        answer = await self._rpc.call(self.address, calldata(signature, *arguments), what=signature)
+        data = calldata(signature, *arguments)
+        answer = await self._rpc.call(self.address, data, what=signature, block=block)
         values = decode_values(types, answer)
         if values is None:
             raise self._bad_answer(signature, answer, expected)

@@ -22,7 +22,8 @@ from inferproof.errors import Conflict
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.payment_part import PaymentPart
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization, Payment, Quote
+from inferproof.types.escrow import OrderedInput, Settleable
+from inferproof.types.payment import Payment, Quote
 
 P = TypeVar("P")
 
@@ -35,7 +36,8 @@ class Presented(Generic[P]):
     that is known before a chain is asked; `job_id` is given where it is not: the one job that this
     can have bought. `salt` is the secret that was announced with it, `quote` the signed price that
     it answers, and `payment_id` the payer's own name for it, where they were sent. `draws` says
-    whether its money is still to be taken out of the payer's balance.
+    whether its money is still to be taken out of the payer's balance. `ordered` is the input that
+    it is for, where its payer committed to one: the proof is about that commitment.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Presented(Generic[P]):
     quote: tuple[Quote, bytes] | None = field(default=None, repr=False)
     payment_id: str | None = None
     draws: bool = True
+    ordered: OrderedInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,15 @@ class Reservable:
     """A payment that an order may reserve.
 
     No settlement of it is in a block older than `first_block`. With `settled_in`, the transaction
-    that moved its money, it is settled already, in that block.
+    that moved its money, it is settled already, in that block. With `deliver_by` the money is
+    earned by a delivery on the chain, alone until that second and at all until `deadline`.
     """
 
     payment: Payment
     first_block: int
     settled_in: Digest | None = None
+    deliver_by: int | None = None
+    deadline: int | None = None
 
 
 class PayerExposure(Protocol):
@@ -141,8 +147,9 @@ class PaymentMethod(PaymentPart, Protocol[P]):
         """What is said where all that it could reserve is reserved for other orders."""
         ...
 
-    def settle(self, payment: Payment) -> Authorization | None:
-        """What the chain is given to take the money; None where it was taken before the order."""
+    def settle(self, payment: Payment) -> Settleable | None:
+        """What the chain is given to take the money, or the order up; None where the money was
+        taken before the order."""
         ...
 
     def view(self, payment: Payment) -> dict[str, Json]:

@@ -2,6 +2,8 @@
 
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.buyer import SignedPayment
+from inferproof.payments.escrow.buyer import read_sent_order
+from inferproof.payments.escrow.receipt import ESCROW_METHOD, EscrowPart
 from inferproof.payments.transfer.buyer import read_signed_claim
 from inferproof.payments.transfer.receipt import TRANSFER_METHOD, TransferPart
 from inferproof.payments.x402.buyer import read_signed_authorization
@@ -12,7 +14,7 @@ from inferproof.types.money import Asset
 
 def payment_parts(*more: PaymentPart) -> PaymentParts:
     """The receipt's side of each method of this release, and of `more`, by name."""
-    known: tuple[PaymentPart, ...] = (ExactPart(), TransferPart(), *more)
+    known: tuple[PaymentPart, ...] = (ExactPart(), TransferPart(), EscrowPart(), *more)
     return {part.method: part for part in known}
 
 
@@ -23,6 +25,8 @@ def read_signed(method: str, header: str, asset: Asset) -> SignedPayment:
     """
     if method == TRANSFER_METHOD:
         return read_signed_claim(header, asset)
+    if method == ESCROW_METHOD:
+        return read_sent_order(header, asset)
     if method == EXACT_METHOD:
         return read_signed_authorization(header, asset)
     raise RequestRejected(Reason.FIELD_MALFORMED, field="method", document="paid call")

@@ -3,14 +3,15 @@
 Source: specs/escrow.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from inferproof.errors import Reason, RequestRejected
 from inferproof.protocol.eip712 import Struct, digest, domain_separator, hash_struct
-from inferproof.protocol.encoding import Json
+from inferproof.protocol.encoding import Json, keccak256
 from inferproof.protocol.fields import Fields
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Order
+from inferproof.types.event import Log
 from inferproof.types.verifier import ContractAssurance
 
 MAX_AMOUNT = 2**128 - 1
@@ -18,6 +19,8 @@ MAX_TIME = 2**40 - 1
 LONGEST_S = 30 * 24 * 3600
 """From when an order is made to its refund. As in the contract."""
 BPS = 10_000
+ACCEPTED_EVENT = Digest(keccak256(b"Accepted(bytes32,address,uint256,bool)"))
+"""Topics: the order's id and the server. Source: contracts/src/Events.sol."""
 
 ORDER = Struct(
     "Order",
@@ -90,6 +93,14 @@ def server_share(price: int, fee_bps: int) -> int:
     """What the server that delivers in time has of the price: what the fee leaves, which is rounded
     down. Units: atomic; basis points."""
     return price - price * fee_bps // BPS
+
+
+def acceptor_in(logs: Sequence[Log], escrow: Address, order: Digest) -> Address | None:
+    """The server for which a transaction with these events accepts the order; None for none."""
+    for log in logs:
+        if log.address == escrow and log.topics[:2] == (ACCEPTED_EVENT, order):
+            return Address(log.topics[2].raw[12:])
+    return None
 
 
 def order_json(order: Order) -> dict[str, Json]:

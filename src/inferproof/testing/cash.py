@@ -25,6 +25,7 @@ from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_
 from inferproof.protocol.fields import Fields
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import Settleable
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState
 from inferproof.types.reconciliation import Transfer
@@ -57,7 +58,7 @@ class CashInclusion:
     block_hash: Digest
     items: Mapping[Digest, ItemOutcome] = field(default_factory=dict)
 
-    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+    def outcomes(self, authorizations: Sequence[Settleable]) -> Sequence[ItemOutcome]:
         """What it did with the authorizations that it was made for, in their order."""
         return [self.items[authorization.nonce] for authorization in authorizations]
 
@@ -320,12 +321,12 @@ class CashChain:
         used = await self.authorization_used(payer, nonce)
         return PayerState(await self.balance(payer), used, head, payer in self._ledger.codes)
 
-    async def payer_states(self, authorizations: Sequence[Authorization]) -> list[PayerState]:
+    async def payer_states(self, authorizations: Sequence[Settleable]) -> list[PayerState]:
         return [await self.payer_state(item.payer, item.nonce) for item in authorizations]
 
-    async def check_settles(self, authorization: Authorization) -> None:
+    async def check_settles(self, authorization: Settleable) -> None:
         self._ledger.require_up()
-        if not self._ledger.would_settle(authorization):
+        if not self._ledger.would_settle(_authorization(authorization)):
             raise PaymentRejected(Reason.AUTHORIZATION_REFUSED, why="refused")
 
     async def earlier_settlement(self, authorization: Authorization) -> int | None:
@@ -358,9 +359,9 @@ class CashChain:
         )
 
     async def sign_settlement(
-        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees = PLENTY
+        self, authorizations: Sequence[Settleable], nonce: int, fees: Fees = PLENTY
     ) -> CashTransaction:
-        items: list[Json] = [authorization_json(item) for item in authorizations]
+        items: list[Json] = [authorization_json(_authorization(item)) for item in authorizations]
         return self._sign({"authorizations": items}, nonce, fees)
 
     async def sign_refund(
@@ -416,9 +417,7 @@ class CashChain:
         self._ledger.require_up()
         return [self._ledger.hashes.get(number) for number in numbers]
 
-    async def settled_by(
-        self, authorization: Authorization, first_block: int
-    ) -> CashInclusion | None:
+    async def settled_by(self, authorization: Settleable, first_block: int) -> CashInclusion | None:
         self._ledger.require_up()
         found = self._ledger.used.get((authorization.payer, authorization.nonce))
         if found is None or found.block < first_block:
@@ -439,3 +438,9 @@ class CashChain:
             }
         )
         return CashTransaction(Digest(keccak256(raw)), nonce, self._sender, raw, fees)
+
+
+def _authorization(item: Settleable) -> Authorization:
+    """The only thing that is settled here: there is no escrow on this chain."""
+    assert isinstance(item, Authorization)  # noqa: S101
+    return item

@@ -29,8 +29,9 @@ from inferproof.protocol.quote import asset_json, read_asset
 from inferproof.protocol.signature import Signer, SigningKey, recover
 from inferproof.protocol.transfer import Transfer, transfers_in
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
+from inferproof.types.escrow import Settleable
 from inferproof.types.money import Asset, format_units
-from inferproof.types.payment import Authorization, Payment, Quote, SettlementState
+from inferproof.types.payment import Payment, Quote, SettlementState
 from inferproof.types.receipt import Receipt
 
 METHOD = "voucher"
@@ -269,7 +270,7 @@ class VoucherMethod(VoucherPart):
         tx = presented.signed.voucher.transaction
         return Conflict(Reason.PAYMENT_ALREADY_USED, where="a voucher", tx=tx)
 
-    def settle(self, payment: Payment) -> Authorization | None:  # noqa: ARG002
+    def settle(self, payment: Payment) -> Settleable | None:  # noqa: ARG002
         return None
 
     def view(self, payment: Payment) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization
+from inferproof.types.escrow import Settleable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One authorization after its transaction. `why` is the token's reason, empty for the other
-    states.
+    """One authorization, or acceptance, after its transaction. `why` is the token's reason, empty
+    for the other states.
 
     `may_lack_gas` is true when the token gave no reason: the item may have used up its share,
     and can succeed in a transaction of its own.
     """
 
-    authorization: Authorization
+    authorization: Settleable
     state: ItemState
     why: str = ""
     may_lack_gas: bool = False

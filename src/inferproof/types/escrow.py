@@ -1,9 +1,10 @@
 """Orders whose money waits in a contract for a proof. Source: specs/escrow.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
+from inferproof.types.payment import Authorization
 from inferproof.types.verifier import ContractAssurance
 
 
@@ -69,3 +70,54 @@ class OrderSlot:
     own_model: bool
     fee_bps: int
     bond_factor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What settles an order: that its server accepts it, and says that it has the input.
+
+    `id` is the order's in this escrow.
+    """
+
+    escrow: Address
+    order: Order
+    id: Digest
+    server: Address
+
+    @property
+    def payer(self) -> Address:
+        return self.order.buyer
+
+    @property
+    def nonce(self) -> Digest:
+        """What makes it single-use, as that of an authorization does."""
+        return self.id
+
+    @property
+    def valid_before(self) -> int:
+        """The second from which nobody accepts the order any more."""
+        return self.order.accept_by + 1
+
+
+Settleable = Authorization | Acceptance
+"""What a settler brings to a chain for a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTransaction:
+    """A transaction in a block that moved an order on, and for which server."""
+
+    tx: Digest
+    block: int
+    block_hash: Digest
+    server: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedInput:
+    """The input that an order is about: the commitment under this salt, and keccak256 of the
+    numbers that it is quantised to."""
+
+    commitment: Digest
+    numbers: Digest
+    salt: Digest = field(repr=False)

@@ -12,6 +12,7 @@ from inferproof.proving.ezkl.library import EzklFailed, ezkl_errors, library
 from inferproof.proving.ezkl.settings import Facts, read_settings
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
+from inferproof.types.tensor import Tensors
 
 
 def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
@@ -52,19 +53,27 @@ def public_values(
     if bundle.parts.visibility is Visibility.PUBLIC:
         if file.disclosed is None:
             raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
-        inputs: list[str] = []
-        for spec, scale in zip(bundle.inputs, facts.input_scales, strict=True):
-            try:
-                inputs += felts(quantise(file.disclosed.tensors[spec.name], scale))
-            except OverflowError:
-                raise ProofRejected(Reason.PROOF_INPUT_RANGE, name=spec.name) from None
-        return [*inputs, *binding, *outputs]
+        return [*input_values(bundle, facts, file.disclosed.tensors), *binding, *outputs]
     if file.input_hashes is None or len(file.input_hashes) != len(bundle.inputs):
         raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="hashed")
     hashes = [bytes_to_felt(item) for item in file.input_hashes]
     if None in hashes:
         raise ProofRejected(Reason.PROOF_INVALID)
     return [*(h for h in hashes if h), poseidon(binding), *outputs, *binding]
+
+
+def input_values(bundle: VerifierBundle, facts: Facts, tensors: Tensors) -> list[str]:
+    """The public values of a disclosed input, as field elements in ezkl's order.
+
+    Raises: ProofRejected PROOF_INPUT_RANGE.
+    """
+    inputs: list[str] = []
+    for spec, scale in zip(bundle.inputs, facts.input_scales, strict=True):
+        try:
+            inputs += felts(quantise(tensors[spec.name], scale))
+        except OverflowError:
+            raise ProofRejected(Reason.PROOF_INPUT_RANGE, name=spec.name) from None
+    return inputs
 
 
 def poseidon(message: list[str]) -> str:

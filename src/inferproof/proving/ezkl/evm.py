@@ -14,9 +14,10 @@ from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.proving.base import ComputeBackend, Progress
-from inferproof.proving.ezkl.check import public_values
+from inferproof.proving.ezkl.check import input_values, public_values
 from inferproof.proving.ezkl.library import ezkl_errors, library
 from inferproof.proving.ezkl.settings import read_settings
+from inferproof.types.tensor import Tensors
 
 DECIMALS = 18
 """ezkl's default for rescaled public values on chain. It is part of the artifact's digest."""
@@ -71,6 +72,15 @@ def evm_proof(bundle: VerifierBundle, file: ProofFile) -> tuple[bytes, list[int]
     """
     values = public_values(bundle, read_settings(bundle), file, statement_digest(file.statement))
     return file.proof, [int.from_bytes(bytes.fromhex(felt), "little") for felt in values]
+
+
+def evm_numbers(bundle: VerifierBundle, tensors: Tensors) -> list[int]:
+    """What these tensors are quantised to, as unsigned field elements.
+
+    Raises: ProofRejected PROOF_INPUT_RANGE; as `read_settings`.
+    """
+    values = input_values(bundle, read_settings(bundle), tensors)
+    return [int.from_bytes(bytes.fromhex(felt), "little") for felt in values]
 
 
 def evm_heads(bundle: VerifierBundle) -> list[bytes]:

@@ -14,8 +14,10 @@ from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.sumcheck.check import read_facts, settings_fault
 from inferproof.proving.sumcheck.quantisation import decode_settings, quantise_inputs
+from inferproof.second_verifier.keys import words
 from inferproof.second_verifier.program.calls import Call, Programs, call_of, programs_of
 from inferproof.second_verifier.reader import Rejected
+from inferproof.types.tensor import Tensors
 
 _PROOF_BYTE, _PROGRAM_BYTE, _LINK_BYTE = 55, 82, 60
 """Gas of a byte, that of call data included, as measured: within a tenth for whole proofs."""
@@ -68,6 +70,15 @@ def contract_heads(bundle: VerifierBundle) -> list[bytes]:
     if [(o.name, o.shape) for o in outputs] != [(s.name, s.shape) for s in bundle.outputs]:
         raise settings_fault("they name other outputs than the bundle")
     return [fixed_tensor_head(item.name, item.shape, item.scale) for item in outputs]
+
+
+def contract_numbers(bundle: VerifierBundle, tensors: Tensors) -> bytes:
+    """What a contract takes as the input: the numbers that these tensors are quantised to.
+
+    Raises: as `read_facts` and `quantise_inputs`.
+    """
+    inputs = quantise_inputs(read_facts(bundle).settings, tensors)
+    return words([values.reshape(-1).tolist() for values in inputs])
 
 
 def contract_call(bundle: VerifierBundle, file: ProofFile) -> Call:

@@ -7,7 +7,7 @@
     4  where the payment says so, it is bound to this request
     5  the model is active, where a registry on a chain is followed by what that said not long ago,
        and its pre-processing takes the input, which is private where the
-       request asks for it and the model can
+       request asks for it and the model can; of an order in an escrow it is the ordered one
     6  the quote is ours and holds, or a fresh one is made
     7  the payment is on the quoted terms, at this time
     8  the queue has room
@@ -33,7 +33,7 @@ time; what is known of other orders is kept in memory (see pending_exposure).
 import asyncio
 import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +75,7 @@ from inferproof.storage.ports.reuse import (
     check_same_webhook,
 )
 from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.escrow import OrderedInput
 from inferproof.types.money import Money
 from inferproof.types.payment import Quote, SettlementState
 from inferproof.types.receipt import Request
@@ -90,6 +91,9 @@ CheckRange = Callable[[RegisteredModel, bytes], None]
 
 Raises: InputRejected INPUT_BEYOND_RANGE.
 """
+
+CheckOrdered = Callable[[RegisteredModel, Request, Digest, OrderedInput], Awaitable[None]]
+"""Returns when a request gives the input that its payer committed to (see `ordered_input`)."""
 
 SMALL = 4096
 """Bytes of a body that is checked at once: to hand it to a thread would take longer."""
@@ -119,6 +123,7 @@ class Intake:
         limits: OrderLimits,
         private_inputs: PrivateInputs,
         followed: FollowedRegistry | None = None,
+        check_ordered: CheckOrdered | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalog = catalog
@@ -136,6 +141,8 @@ class Intake:
         self._limits = limits
         self._private_inputs = private_inputs
         self._followed = followed
+
+        self._check_ordered = check_ordered
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._active(model)
@@ -192,6 +199,7 @@ class Intake:
         # 5
         registered = await self._active(paid.model)
         await self._check_input(registered, paid.request)
+        await self._check_order(registered, paid)
         # 6
         now = self._clock()
         quote = self._quoted(registered, paid.quote, paid.digest, now)
@@ -244,7 +252,7 @@ class Intake:
         if settled_in is not None:
             return await self._jobs.redeem(order, settled_in=settled_in, quota=quota)
         reservation = await self._jobs.reserve(order, quota=quota)
-        if reservation.outcome is Outcome.NEW:
+        if reservation.outcome is Outcome.NEW and order.deliver_by is None:
             self._pending.reserved(order.payment)
         return reservation
 
@@ -258,6 +266,7 @@ class Intake:
         now: int,
     ) -> ValidatedOrder:
         record, payment, salt = model.record, reservable.payment, paid.payment.salt
+        ordered, deadline = paid.payment.ordered, reservable.deadline
         return ValidatedOrder(
             job_id=method.job_id(payment, paid.digest, salt),
             model_id=record.id,
@@ -268,14 +277,15 @@ class Intake:
             payment=payment,
             quote=quote.quote,
             quote_signature=quote.signature,
-            salt=self._entropy(32),
+            salt=self._entropy(32) if ordered is None else ordered.salt.raw,
             nonce_salt=salt,
             payment_id=paid.payment_id,
             first_block=reservable.first_block,
             created_at=now,
-            deadline=now + self._settings.deadline_s,
+            deadline=now + self._settings.deadline_s if deadline is None else deadline,
             webhook=paid.webhook,
             api_key=None if paid.holder is None else paid.holder.id,
+            deliver_by=reservable.deliver_by,
         )
 
     async def _active(self, model: str) -> RegisteredModel:
@@ -317,6 +327,14 @@ class Intake:
             self._check_values(model, body)
         else:
             await asyncio.to_thread(self._check_values, model, body)
+
+    async def _check_order(self, model: RegisteredModel, paid: PaidRequest) -> None:
+        payment, ordered = paid.payment.payment, paid.payment.ordered
+        if ordered is None or payment is None:
+            return
+        if self._check_ordered is None:
+            raise PaymentRejected(Reason.ESCROWS_CLOSED)
+        await self._check_ordered(model, paid.request, payment.nonce, ordered)
 
     def _check_values(self, model: RegisteredModel, body: bytes) -> None:
         self._check_body(model.submission.bundle.preprocessing, body)

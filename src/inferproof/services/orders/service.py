@@ -139,6 +139,8 @@ class GatewayService:
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
         job, now = await self._jobs.job(job_id), self._clock()
         check_cancellation(job_id, before, signature, payer=job.order.payment.payer, now=now)
+        if job.order.deliver_by is not None:  # a server that stops then would lose its bond
+            raise Conflict(Reason.ORDER_CANCEL, order=job.order.payment.nonce)
         policy = self._settings.cancel
         if policy is CancelPolicy.NEVER:
             raise Conflict(Reason.CANCEL_CLOSED)

@@ -5,9 +5,11 @@ from typing import Protocol
 
 from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import Acceptance, OrderSlot, OrderTransaction, Settleable
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState, Payment
 from inferproof.types.revenue import Payout
+from inferproof.types.tensor import FixedTensor
 
 
 class SignedTransaction(Protocol):
@@ -27,14 +29,11 @@ class SignedTransaction(Protocol):
     def raw(self) -> bytes: ...
 
 
-class Included(Protocol):
-    """A transaction that is in a block; `succeeded` is false for a revert."""
+class Moved(Protocol):
+    """A transaction that is in a block."""
 
     @property
     def tx(self) -> Digest: ...
-
-    @property
-    def succeeded(self) -> bool: ...
 
     @property
     def block(self) -> int: ...
@@ -43,19 +42,28 @@ class Included(Protocol):
     def block_hash(self) -> Digest: ...
 
 
+class Included(Moved, Protocol):
+    """A transaction that is in a block; `succeeded` is false for a revert."""
+
+    @property
+    def succeeded(self) -> bool: ...
+
+
 class Executed(Included, Protocol):
     """A transaction of ours that is in a block."""
 
-    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
-        """What it did with the authorizations that it was signed for, in their order."""
+    def outcomes(self, items: Sequence[Settleable]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations, or the acceptance, that it was signed for, in their
+        order."""
         ...
 
 
 class Settles(Protocol):
     """What the settler asks a payment's method."""
 
-    def settle(self, payment: Payment) -> Authorization | None:
-        """What the chain is given to take the money; None where it was taken before the order."""
+    def settle(self, payment: Payment) -> Settleable | None:
+        """What the chain is given to take the money, or the order up; None where the money was
+        taken before the order."""
         ...
 
 
@@ -80,10 +88,10 @@ class PaymentChain(Protocol):
         """Balance, nonce and code at once; many who ask at a time are answered by one call."""
         ...
 
-    async def check_settles(self, authorization: Authorization) -> None:
+    async def check_settles(self, item: Settleable) -> None:
         """Returns when settling it would succeed now.
 
-        Raises: PaymentRejected AUTHORIZATION_REFUSED.
+        Raises: PaymentRejected AUTHORIZATION_REFUSED, ORDER_REFUSED.
         """
         ...
 
@@ -123,9 +131,10 @@ class SettlementChain(PaymentChain, Protocol):
         ...
 
     async def sign_settlement(
-        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees
+        self, items: Sequence[Settleable], nonce: int, fees: Fees
     ) -> SignedTransaction:
-        """One transaction that settles each of the authorizations on its own; nothing is sent."""
+        """One transaction that settles each of the authorizations on its own, or that accepts one
+        order; nothing is sent."""
         ...
 
     async def sign_refund(
@@ -165,13 +174,14 @@ class SettlementChain(PaymentChain, Protocol):
         """The digests of the blocks with these numbers; None for one that is not there."""
         ...
 
-    async def payer_states(self, authorizations: Sequence[Authorization]) -> Sequence[PayerState]:
-        """As `payer_state`, for many at once."""
+    async def payer_states(self, items: Sequence[Settleable]) -> Sequence[PayerState]:
+        """As `payer_state`, for many at once. An order in an escrow is used once it is not open,
+        and has code: a trial tells whether it can be accepted."""
         ...
 
-    async def settled_by(self, authorization: Authorization, first_block: int) -> Included | None:
+    async def settled_by(self, item: Settleable, first_block: int) -> Included | None:
         """The transaction, whoever sent it, that used the authorization since `first_block` and
-        moved exactly its funds; None when there is none.
+        moved exactly its funds, or by which we accepted the order; None when there is none.
 
         Raises: Unavailable TX_NOT_CONFIRMED while its block is not deep enough.
         """
@@ -212,4 +222,49 @@ class PayoutChain(Protocol):
     async def credited(self, tx: Digest, payout: Payout) -> frozenset[int]:
         """The positions whose money the contract kept for the payee, in the transaction that made
         the payout. Raises: Conflict PAYOUT_ELSEWHERE."""
+        ...
+
+
+class OrderChain(Protocol):
+    """What delivering orders asks of an escrow, with the key that settles.
+
+    Raises: Unavailable when the chain cannot be asked.
+    """
+
+    async def slot(self, order: Digest, *, block: int | None = None) -> OrderSlot:
+        """What the escrow keeps of an order after a block, by default the newest."""
+        ...
+
+    async def accepted_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
+        """The transaction since a block by which it was accepted, whoever did."""
+        ...
+
+    async def delivered_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
+        """The transaction since a block by which it was delivered, whoever did."""
+        ...
+
+    async def refunded_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
+        """The transaction since a block by which its buyer was refunded."""
+        ...
+
+    async def delivery_gas(
+        self, acceptance: Acceptance, outputs: Sequence[FixedTensor], proof: bytes
+    ) -> int:
+        """The gas of a delivery that the escrow would take now.
+
+        Raises: Rejection ORDER_REFUSED.
+        """
+        ...
+
+    async def sign_delivery(
+        self,
+        acceptance: Acceptance,
+        outputs: Sequence[FixedTensor],
+        proof: bytes,
+        *,
+        gas: int,
+        nonce: int,
+        fees: Fees,
+    ) -> SignedTransaction:
+        """The transaction that delivers the order; nothing is sent."""
         ...

@@ -15,9 +15,10 @@
 | otherwise | stays; UNCERTAIN after a while |
 
 Until it is over, anyone who has seen an authorization can still settle it, and the payee has the
-money: to call the job void before would be to take money for nothing. Where the chain took back
-the settlement of a job that was answered or refunded since, and it can never be made again, the
-loss is recorded: its settlement FAILED beside a job that is DONE.
+money: to call the job void before would be to take money for nothing. Of orders in an escrow,
+orders.py says what becomes of those that are REFUSED. Where the chain took back the settlement of a
+job that was answered or refunded since, and it can never be made again, the loss is recorded: its
+settlement FAILED beside a job that is DONE.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ from collections.abc import Mapping, Sequence
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import failure_of
 from inferproof.services.event_bus import SETTLE, WORK
-from inferproof.services.settlement.base import Executed, Included
+from inferproof.services.settlement.base import Executed, Included, Moved
+from inferproof.services.settlement.orders import Delivering
 from inferproof.services.settlement.parts import Faults, Parts, about, in_portions, log, together
 from inferproof.services.settlement.payouts import PayingOut
 from inferproof.storage.ports.outbox import (
@@ -38,6 +40,7 @@ from inferproof.storage.ports.outbox import (
 )
 from inferproof.types.chain import ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Digest
+from inferproof.types.escrow import Acceptance
 from inferproof.types.job import JobState
 
 MANY = 1_000
@@ -50,9 +53,15 @@ UNSETTLED = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN}
 class Outcomes:
     """Moves jobs on by what the chain says of their transactions."""
 
-    def __init__(self, parts: Parts, paying_out: PayingOut | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        paying_out: PayingOut | None = None,
+        delivering: Delivering | None = None,
+    ) -> None:
         self._parts = parts
         self._paying_out = paying_out
+        self._delivering = delivering
         self._next_look: dict[Digest, int] = {}
         self._told_late: set[int] = set()
         self._missing_at: dict[int, tuple[int, int]] = {}
@@ -76,7 +85,7 @@ class Outcomes:
                     left.append(item)
                 else:
                     ready.append((item, included))
-            alone = (OutboxKind.REFUND, OutboxKind.PAYOUT)
+            alone = (OutboxKind.REFUND, OutboxKind.PAYOUT, OutboxKind.DELIVERY)
             await self._settlements([e for e in ready if e[0].kind not in alone])
             refunds = [e for e in ready if e[0].kind is OutboxKind.REFUND]
             await together([self._refund(item, included) for item, included in refunds], faults)
@@ -87,6 +96,12 @@ class Outcomes:
             else:
                 # Sent while a contract was set: followed again once one is.
                 left += [item for item, _ in payouts]
+            delivered = [e for e in ready if e[0].kind is OutboxKind.DELIVERY]
+            if self._delivering is not None:
+                deliver = self._delivering.record
+                await together([deliver(item, included) for item, included in delivered], faults)
+            else:
+                left += [item for item, _ in delivered]  # the same, of an escrow
         await self._call_uncertain(left)
         return sorted(left, key=lambda item: item.nonce)
 
@@ -264,6 +279,9 @@ class Outcomes:
     async def _reconcile(self, payable: Payable, used: bool, sight: Sight) -> None:
         parts, now = self._parts, self._parts.clock()
         order = parts.order(payable.payment)
+        if isinstance(order, Acceptance):
+            await self._reconcile_order(payable, order, sight)
+            return
         if used:
             try:
                 found = await parts.chain.settled_by(order, payable.first_block)
@@ -290,7 +308,17 @@ class Outcomes:
         if now >= payable.created_at + parts.settings.uncertain_after_s:
             await parts.settlements.uncertain([payable.job_id], now=now)
 
-    async def _settled_by(self, payable: Payable, found: Included) -> None:
+    async def _reconcile_order(self, payable: Payable, order: Acceptance, sight: Sight) -> None:
+        """An order that this server did not come to accept: see orders.py."""
+        if self._delivering is None:
+            return
+        found, why = await self._delivering.look(payable, order, sight)
+        if found is not None:
+            await self._settled_by(payable, found)
+        elif why is not None:
+            await self._end(payable, why)
+
+    async def _settled_by(self, payable: Payable, found: Moved) -> None:
         parts = self._parts
         await parts.settlements.settled(
             payable.job_id,

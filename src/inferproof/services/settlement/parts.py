@@ -17,7 +17,8 @@ from inferproof.storage.ports.outbox import NewTransaction, Outbox
 from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Authorization, Payment
+from inferproof.types.escrow import Settleable
+from inferproof.types.payment import Payment
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -79,8 +80,9 @@ class Parts:
     event_bus: EventBus
     methods: Mapping[str, Settles]
 
-    def order(self, payment: Payment) -> Authorization:
-        """What the chain is given to take the money, as the payment's method says."""
+    def order(self, payment: Payment) -> Settleable:
+        """What the chain is given to take the money, or the order up, as the payment's method
+        says."""
         order = self.methods[payment.method].settle(payment)
         assert order is not None  # noqa: S101 - only payments that are still to be settled wait
         return order

@@ -13,6 +13,9 @@ all payers that wait are read in one request, in the round that signs.
 | it is over, and was sent before | REFUSED |
 | otherwise | sent, together with others |
 
+An order in an escrow is accepted alone, once a trial says that it would be; its price is locked, so
+nothing is asked of its buyer. Where it is not open any more, it is REFUSED too.
+
 A REFUSED payment is not sent any more, and is looked at until it is over: whoever has seen it may
 still settle it, and then it pays for its job.
 """
@@ -26,6 +29,7 @@ from inferproof.services.settlement.parts import Parts, about, log
 from inferproof.storage.ports.outbox import Payable, SettlementStep
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import Acceptance
 from inferproof.types.payment import PayerState
 
 
@@ -59,11 +63,13 @@ class Screening:
                 why = PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=ends)
                 await self._outcomes.void(payable, why)
                 continue
-            funds = left.setdefault(payment.payer, state.balance)
+            locked = isinstance(self._parts.order(payment), Acceptance)
+            funds = state.balance if locked else left.setdefault(payment.payer, state.balance)
             if not await self._would_settle(payable, state, funds, sight):
                 refused.append(payable.job_id)
                 continue
-            left[payment.payer] = funds - payment.amount
+            if not locked:
+                left[payment.payer] = funds - payment.amount
             is_alone = state.has_code or payable.step is SettlementStep.ALONE
             (alone if is_alone else shared).append(payable)
         if refused:

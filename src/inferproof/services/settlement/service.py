@@ -9,6 +9,7 @@ again, which the chain includes at most once.
     FAILED ─ sign, store: REFUNDING ─ send ─ in a block: REFUNDED
     WITHDRAWN ─ not sent any more; settled by whoever has seen it: FAILED, or over: VOID
     payouts to developers: the same, in their own words               payouts.py
+    orders in an escrow: accepted as payments are settled, then delivered         orders.py
     QUEUED, RUNNING, REFUNDED ─ the chain took their block back: SETTLING, REFUNDING   blocks.py
 
 All payments that wait go into one transaction, as far as it holds them, where there is a contract
@@ -33,6 +34,7 @@ from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
 from inferproof.services.settlement.base import SettlementChain, Settles
 from inferproof.services.settlement.blocks import Blocks
+from inferproof.services.settlement.orders import Delivering, DeliveryParts
 from inferproof.services.settlement.outcomes import Outcomes
 from inferproof.services.settlement.parts import (
     Faults,
@@ -86,6 +88,7 @@ class Settler:
         leader: LeaderLock,
         heartbeat: Heartbeat | None = None,
         payouts: PayoutParts | None = None,
+        deliveries: DeliveryParts | None = None,
     ) -> None:
         self._chain = chain
         self._leader = leader
@@ -101,7 +104,10 @@ class Settler:
         self._paying_out = (
             None if payouts is None else PayingOut(self._parts, payouts, self._free_nonces)
         )
-        self._outcomes = Outcomes(self._parts, self._paying_out)
+        self._delivering = (
+            None if deliveries is None else Delivering(self._parts, deliveries, self._free_nonces)
+        )
+        self._outcomes = Outcomes(self._parts, self._paying_out, self._delivering)
         self._screening = Screening(self._parts, self._outcomes)
         self._blocks = Blocks(self._parts)
         self._made = RefundsMade(self._parts)
@@ -180,8 +186,13 @@ class Settler:
         room, self._more_waits = self._settings.max_open - len(under_way), False
         if room <= 0:
             return []
-        started = await self._refunds(items, sight, room, raws, faults)
-        room -= len(started)
+        started: list[OutboxItem] = []
+        if self._delivering is not None:  # first: each has a time until which it earns
+            started += await self._delivering.start(sight, room, raws, faults)
+            room -= len(started)
+        if room > 0:
+            refunds = await self._refunds(items, sight, room, raws, faults)
+            started, room = started + refunds, room - len(refunds)
         if self._paying_out is not None and room > 0:
             try:
                 paid = await self._paying_out.start(sight, room, raws)

@@ -21,7 +21,8 @@ class ValidatedOrder:
     newest block at the pre-check that found the payment unused: no settlement of it is older; of
     one that was settled before it is the block that holds its transaction. `api_key` is the id of
     the key that the order came with. `webhook` is where its ends are told; a repeated request
-    cannot change it.
+    cannot change it. `deliver_by` is until when the answer is delivered to an escrow, which pays
+    then; None where it is paid for already. Of such an order `salt` is the buyer's.
     """
 
     job_id: Digest
@@ -41,6 +42,7 @@ class ValidatedOrder:
     deadline: int
     api_key: str | None = None
     webhook: str | None = None
+    deliver_by: int | None = None
 
     @property
     def private_input(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.ledger import Ledger
+from inferproof.storage.ports.order_deliveries import OrderDeliveries
 from inferproof.storage.ports.outbox import Outbox
 from inferproof.storage.ports.queue import Queue
 from inferproof.storage.ports.settlements import Settlements
@@ -18,3 +19,4 @@ class Orders:
     outbox: Outbox
     queue: Queue
     ledger: Ledger
+    deliveries: OrderDeliveries

@@ -17,6 +17,7 @@ class OutboxKind(StrEnum):
     SETTLEMENT = "settlement"
     REFUND = "refund"
     PAYOUT = "payout"
+    DELIVERY = "delivery"
     FILLER = "filler"
     """Nothing: it takes a number that those after it wait for."""
 

@@ -95,7 +95,8 @@ class Settlements(Protocol):
         ...
 
     async def due_refunds(self, asset: Asset, *, now: int, limit: int) -> Sequence[Payable]:
-        """The oldest FAILED jobs whose refund may be tried now, and whose money was taken."""
+        """The oldest FAILED jobs whose refund may be tried now, and whose money was taken. None of
+        orders in an escrow, which refunds them itself."""
         ...
 
     async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:

@@ -86,7 +86,10 @@ async def _numbers(connection: AsyncConnection) -> tuple[set[int], int]:
     state = jobs.c.state
     found = await connection.execute(
         select(
-            gathered(connection, jobs.c.number).filter(state.in_(_UNSETTLED)),
+            # The money of an order in an escrow is locked there, and promised to nobody else.
+            gathered(connection, jobs.c.number).filter(
+                state.in_(_UNSETTLED), jobs.c.deliver_by.is_(None)
+            ),
             func.count().filter(state.in_(WAITING)),
         ).where(state.in_({*_UNSETTLED, *WAITING}))
     )

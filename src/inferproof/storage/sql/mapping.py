@@ -128,6 +128,7 @@ def job_values(order: ValidatedOrder, turn: int, state: JobState) -> Values:
         "updated_at": order.created_at,
         "turn": turn,
         "api_key": order.api_key,
+        "deliver_by": order.deliver_by,
     }
 
 
@@ -289,6 +290,7 @@ def _order(m: Mapping[Any, Any]) -> ValidatedOrder:
         deadline=m[jobs.c.deadline],
         api_key=m[jobs.c.api_key],
         webhook=m[jobs.c.webhook],
+        deliver_by=m[jobs.c.deliver_by],
     )
 
 

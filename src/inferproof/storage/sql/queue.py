@@ -32,9 +32,12 @@ from inferproof.storage.sql.transitions import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
-_IS_STARTABLE = jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value)) & (
-    jobs.c.fence == 0
+_IS_STARTABLE = (
+    jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value))
+    & (jobs.c.fence == 0)
+    & jobs.c.deliver_by.is_(None)
 )
+"""No order in an escrow: who is not the first to accept it would have proven for nothing."""
 
 
 RECOVERY_LIMIT = 256

@@ -26,6 +26,7 @@ from inferproof.storage.sql.mapping import (
     select_jobs,
     settlement_values,
 )
+from inferproof.storage.sql.order_deliveries import await_deliveries
 from inferproof.storage.sql.payments import PaymentKey, find_payments, payment_key
 from inferproof.storage.sql.queue_quota import Asked, QueueQuota
 from inferproof.storage.sql.tables import (
@@ -133,6 +134,7 @@ async def _insert(
         insert(settlements),
         [settlement_values(number, settlement, order.created_at) for number, order in numbered],
     )
+    await await_deliveries(connection, numbered)
     step = {"seq": 1, "transition": start, "state": state.value}
     await connection.execute(
         insert(job_events),

@@ -64,6 +64,7 @@ class SqlRevenue:
             .where(
                 jobs.c.state == JobState.DONE.value,
                 settlements.c.state == SettlementState.SETTLED.value,
+                jobs.c.deliver_by.is_(None),  # an escrow pays for it, by its own rules
                 ~_is_watched(asset),
                 ~exists().where(revenue.c.job == jobs.c.number),
             )

@@ -21,6 +21,7 @@ from inferproof.storage.ports.outbox import (
 from inferproof.storage.sql.constructs import compared
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import failure_values, payable_of_row, select_payables
+from inferproof.storage.sql.order_deliveries import end_delivery, reopen_deliveries
 from inferproof.storage.sql.outbox import add_item, close_items, reopen, watch
 from inferproof.storage.sql.payouts import lose_found
 from inferproof.storage.sql.queue_quota import IN_TURN
@@ -91,6 +92,8 @@ class SqlSettlements:
             asset,
             jobs.c.state == JobState.FAILED.value,
             settlements.c.state == SETTLED,
+            # The money of an order in an escrow is given back there.
+            jobs.c.deliver_by.is_(None),
             jobs.c.job_id.in_(due),
             limit=limit,
         )
@@ -221,6 +224,7 @@ class SqlSettlements:
         async def change(connection: AsyncConnection) -> Job:
             await move(connection, job_id, Transition.VOID, now=now, **failure_values(failure))
             await no_settlement(connection, job_id, now)
+            await end_delivery(connection, job_id, now)
             return await read_job(connection, job_id)
 
         return await self._db.write(change)
@@ -235,6 +239,7 @@ class SqlSettlements:
             elif state not in (JobState.DONE, JobState.REFUNDING, JobState.REFUNDED):
                 after(state, Transition.UNOWED)
             await no_settlement(connection, job_id, now)
+            await end_delivery(connection, job_id, now)
             return await read_job(connection, job_id)
 
         return await self._db.write(change)
@@ -253,6 +258,7 @@ class SqlSettlements:
             await lose_found(connection, network, blocks)
             unsettled = await unsettle(connection, network, blocks, now)
             unrefunded = await unrefund(connection, network, blocks, now)
+            await reopen_deliveries(connection, network, blocks, unrefunded)
             await connection.execute(
                 delete(watched_blocks).where(
                     watched_blocks.c.network == network.caip2, watched_blocks.c.block >= first
@@ -287,6 +293,7 @@ class SqlSettlements:
             await move(connection, job_id, step, now=now)
             await set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
             await close_items(connection, job_id, OutboxKind.REFUND, tx=tx, block=block)
+            await end_delivery(connection, job_id, now)
             job = await read_job(connection, job_id)
             if block_hash is not None:
                 network = job.order.payment.asset.network

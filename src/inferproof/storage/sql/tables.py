@@ -26,6 +26,7 @@
 | event_blocks | a block that was read, while its header is kept |
 | chain_events | an event of a contract, as the chain holds it |
 | chain_event_keys | an indexed argument of an event, by which the event is found |
+| order_deliveries | the delivery on a chain that an order in an escrow is paid for |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
@@ -158,6 +159,8 @@ jobs = Table(
     Column("api_key", String(16)),
     # Last, as a migration adds it. Of a request with a private input.
     Column("request_salt", LargeBinary),
+    # Of an order in an escrow, whose money is earned by a delivery.
+    Column("deliver_by", BigInteger),
     Index(None, "state", "turn", "number"),
 )
 
@@ -475,4 +478,22 @@ chain_event_keys = Table(
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
     Index(None, "event_set", "block"),
     **IN_ITS_INDEX,
+)
+
+order_deliveries = Table(
+    "order_deliveries",
+    metadata,
+    _job_number(primary_key=True, autoincrement=False),
+    Column("deliver_by", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("outbox", NUMBER, ForeignKey("outbox.number"), index=True),
+    Column("tx", DigestText),
+    Column("block", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("failure_code", String(64)),
+    Column("failure_message", Words),
+    Column("failure_facts", Text),
+    Index(None, "state", "deliver_by"),
 )
