@@ -107,9 +107,11 @@ contract PrivateProofsPartsTest is Base {
         vm.expectRevert(abi.encodeWithSelector(Errors.OtherKey.selector, own));
         asking.verifyStatement(claim, encoded(p));
         (claim, p) = smallest(asking, 7);
-        p.before = new bytes(115);
-        vm.expectRevert(abi.encodeWithSelector(Errors.EpochLength.selector, 115, 116));
-        asking.verifyStatement(claim, encoded(p));
+        for (uint256 length = 115; length < 118; length += 2) {
+            p.before = new bytes(length);
+            vm.expectRevert(abi.encodeWithSelector(Errors.EpochLength.selector, length, 116));
+            asking.verifyStatement(claim, encoded(p));
+        }
         (claim, p) = smallest(asking, 7);
         claim.outputs[0] = bytes.concat(claim.outputs[0], bytes8(0));
         vm.expectRevert(abi.encodeWithSelector(Errors.OtherOutput.selector, 0));
