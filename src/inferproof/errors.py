@@ -551,6 +551,7 @@ class Reason(Enum):
     DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
     # -- orders in escrow (chain/escrow.py) --------------------------------------------------
+    CALL_WITHOUT_ORDER = "the call of job {job} was not paid for by an order in an escrow"
     ORDER_TIMES = "the escrow would not take the order: {why}"
     ORDER_STATUS = "order {order} is {status}, and not {expected}"
     ORDER_UNKNOWN = "the escrow at {escrow} knows no order {order}"

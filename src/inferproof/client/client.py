@@ -12,20 +12,26 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack
 import httpx
 
 from inferproof.client import flow as flows
+from inferproof.client import orders
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.events import Event as JobEvent
 from inferproof.client.events import Watch
 from inferproof.client.flow import Buyer, Extras
-from inferproof.client.ledger import Ledger
+from inferproof.client.ledger import Ledger, PaidCall
 from inferproof.client.limits import Limits
+from inferproof.client.orders import OrderChain, OrderTerms
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InputRejected, Reason
 from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.protocol.signature import Signer
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.payments.escrow.wire import SignedOrder
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money
+from inferproof.types.payment import Authorization
+from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
 
@@ -39,6 +45,8 @@ TIMEOUT = httpx.Timeout(10.0, read=60.0)
 """Reading takes longest: the gateway holds a request for half a minute while it proves."""
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=45.0)
 """A stream says something every fifteen seconds; after three times that it is lost."""
+
+ORDER_TERMS = OrderTerms()
 
 _GONE = (httpx.TransportError, httpx.DecodingError)
 
@@ -80,6 +88,19 @@ class _Shared:
     def open_jobs(self) -> tuple[Digest, ...]:
         """Jobs that were paid for and have no answer yet; `resume` asks for them."""
         return self._buyer.ledger.open_jobs()
+
+    def _order_of(self, job: Digest) -> tuple[SignedOrder, Authorization]:
+        signed = orders.order_in(self._buyer.ledger.call(job))
+        given = orders.authorize(signed.escrow, signed.order, signed.asset, self._buyer.signer)
+        return signed, given
+
+    def open_call(self, job: Digest) -> PaidCall:
+        """A call that was paid for and has no answer yet. Raises: NotFound CALL_UNKNOWN."""
+        return self._buyer.ledger.call(job)
+
+    def _preprocess(self, bundle: VerifierBundle, body: bytes) -> Tensors:
+        tools = self._buyer.tools or installed_tools()
+        return tools.preprocess(bundle.preprocessing, body)
 
     def _watch(self, job: Digest, after: int) -> Watch:
         buyer = self._buyer
@@ -157,6 +178,51 @@ class Client(_Shared):
         return self._drive(
             flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )
+
+    def request(
+        self,
+        model: str,
+        value: Any,
+        *,
+        max_price: str | Money,
+        chain: OrderChain,
+        terms: OrderTerms = ORDER_TERMS,
+    ) -> Answer:
+        """The proven answer to an input, paid by an order in an escrow: its money waits in a
+        contract that checks the proof before it pays, and comes back where none comes.
+
+        `chain` makes the order, see `app.ordering.BuyerChain`. The order is written down before its
+        money is locked: `resume` goes on from there, and `inferproof request` can take it back.
+        Raises: PaymentRejected ESCROWS_CLOSED; as `infer`; Rejection ORDER_REFUSED.
+        """
+        flow = orders.prepare_order(
+            self._buyer,
+            model,
+            body_of(value),
+            max_price,
+            terms,
+            chain,
+            self._preprocess,
+        )
+        prepared = self._drive(flow)
+        chain.place(prepared.made.escrow, prepared.made.order, prepared.authorization)
+        return self._drive(flows.paid_flow(self._buyer, prepared.call, prepared.gateway))
+
+    def resume_request(self, job: Digest, chain: OrderChain) -> Answer:
+        """The answer of a job whose order this client wrote down; makes the order where that was
+        not done. Raises: NotFound CALL_UNKNOWN; RequestRejected CALL_WITHOUT_ORDER; as `request`.
+        """
+        signed, authorization = self._order_of(job)
+        chain.place(signed.escrow, signed.order, authorization)
+        return self.resume(job)
+
+    def rescue(self, job: Digest) -> Answer:
+        """The answer of a job whose order another server was late with, from this client's gateway.
+
+        Raises: NotFound CALL_UNKNOWN; RequestRejected CALL_WITHOUT_ORDER; PaymentRejected
+        ESCROWS_CLOSED, ORDER_ESCROW, ORDER_TAKEN while the other's time is not over; as `infer`.
+        """
+        return self._drive(orders.rescue_flow(self._buyer, self._buyer.ledger.call(job)))
 
     def resume(self, job: Digest) -> Answer:
         """The answer of a job that this client paid for; sends the same payment, never another.
@@ -283,6 +349,24 @@ class AsyncClient(_Shared):
         return await self._drive(
             flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )
+
+    async def request(
+        self,
+        model: str,
+        value: Any,
+        *,
+        max_price: str | Money,
+        chain: OrderChain,
+        terms: OrderTerms = ORDER_TERMS,
+    ) -> Answer:
+        """As `Client.request`; the chain is asked in threads."""
+        flow = orders.prepare_order(
+            self._buyer, model, body_of(value), max_price, terms, chain, self._preprocess
+        )
+        prepared = await self._drive(flow)
+        made = prepared.made
+        await asyncio.to_thread(chain.place, made.escrow, made.order, prepared.authorization)
+        return await self._drive(flows.paid_flow(self._buyer, prepared.call, prepared.gateway))
 
     async def resume(self, job: Digest) -> Answer:
         """As `Client.resume`."""

@@ -127,7 +127,7 @@ def offer_flow(
 ) -> Generator[Step, Event, Offer]:
     """Steps 1 and 2: the gateway's offer."""
     salt = buyer.salts() if private_input else None
-    _, offer = yield from _challenge(buyer, _unpaid_call(buyer, model, body, salt), salt)
+    _, offer = yield from challenge_flow(buyer, unpaid_call(buyer, model, body, salt), salt)
     return offer
 
 
@@ -144,8 +144,8 @@ def infer_flow(
     method = method or ExactBuyer(extras.payment_id)
     _check_key(extras.idempotency_key, method)
     salt = buyer.salts() if extras.private_input else None
-    call = _unpaid_call(buyer, model, body, salt)
-    challenge, offer = yield from _challenge(buyer, call, salt)
+    call = unpaid_call(buyer, model, body, salt)
+    challenge, offer = yield from challenge_flow(buyer, call, salt)
     method.require_offered(challenge)
     # 3
     price = challenge.quote.price
@@ -214,16 +214,18 @@ def _opening(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, InputOpenin
     return decode_input_opening(reply.body)
 
 
-def _unpaid_call(buyer: Buyer, model: str, body: bytes, salt: bytes | None) -> Call:
+def unpaid_call(buyer: Buyer, model: str, body: bytes, salt: bytes | None) -> Call:
+    """The request without a payment."""
     private = {} if salt is None else {PRIVATE_INPUT.lower(): "0x" + salt.hex()}
     return Call("POST", infer_path(buyer.prefix, model), body, {**JSON_HEADERS, **private})
 
 
-def _challenge(
+def challenge_flow(
     buyer: Buyer, call: Call, salt: bytes | None
 ) -> Generator[Step, Event, tuple[Challenge, Offer]]:
+    """Steps 1 and 2: the gateway's challenge, and the offer in it."""
     # 1
-    reply = yield from _unpaid(buyer, call)
+    reply = yield from unpaid(buyer, call)
     header = reply.headers.get(PAYMENT_REQUIRED.lower())
     if reply.status != 402 or header is None:
         if reply.status < 400:
@@ -312,7 +314,8 @@ def _job_json(reply: Reply, call: Call, paid: PaidCall) -> dict[str, Any]:
     return job
 
 
-def _unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
+def unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
+    """A reply to a request that nothing is paid for. Raises: Unavailable GATEWAY_LOST."""
     last, lost = "it was not asked", 0
     for attempt in range(buyer.attempts):
         event = yield call

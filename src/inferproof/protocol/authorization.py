@@ -29,7 +29,9 @@ TRANSFER_WITH_AUTHORIZATION = Struct(
         "nonce": "bytes32",
     },
 )
-"""Source: EIP-3009."""
+"""Source: EIP-3009, as the one below."""
+RECEIVE_WITH_AUTHORIZATION = Struct("ReceiveWithAuthorization", TRANSFER_WITH_AUTHORIZATION.fields)
+"""What the payee alone may bring to the token."""
 
 
 @lru_cache(maxsize=256)
@@ -42,8 +44,17 @@ def asset_domain(asset: Asset) -> Digest:
 
 def authorization_digest(authorization: Authorization) -> Digest:
     """The digest that the payer signs."""
+    return _signed(TRANSFER_WITH_AUTHORIZATION, authorization)
+
+
+def receive_digest(authorization: Authorization) -> Digest:
+    """The digest that the payer signs for a payee that is a contract, and brings it itself."""
+    return _signed(RECEIVE_WITH_AUTHORIZATION, authorization)
+
+
+def _signed(struct: Struct, authorization: Authorization) -> Digest:
     struct_hash = hash_words(
-        TRANSFER_WITH_AUTHORIZATION,
+        struct,
         address_word(authorization.payer),
         address_word(authorization.payee),
         authorization.amount,

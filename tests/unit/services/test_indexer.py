@@ -209,6 +209,24 @@ async def test_a_chain_that_changes_between_two_questions_is_read_again(
         assert await tables(index.database) == await replayed(chain.reader(), SOURCES, TERMS)
 
 
+async def test_what_says_that_the_chain_changed(
+    index: Index, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = chain._logs
+
+    def of_another_fork(wanted: dict[str, str]) -> list[dict[str, object]]:
+        return [log | {"blockHash": "0x" + "99" * 32} for log in whole(wanted)]
+
+    monkeypatch.setattr(chain, "_logs", of_another_fork)
+    with rejects(
+        Reason.INDEX_CHAIN_MOVED,
+        "the chain changed at block 2 while its events were read; they are read again",
+        kind=Unavailable,
+    ):
+        await index.indexer.step()
+    assert await blocks(index) == []
+
+
 async def test_after_no_answer_fewer_blocks_are_asked_for(
     index: Index, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from inferproof.errors import PaymentRejected, Reason
+from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.payments.escrow.receipt import ESCROW_METHOD, order_of_payment
 from inferproof.payments.escrow.wire import ORDER_HEADER, SignedOrder, order_header, parse_order
 from inferproof.payments.x402.challenge import Challenge
@@ -66,10 +66,10 @@ class MadeOrder:
 
     def require_offered(self, challenge: Challenge) -> None:
         """Raises: PaymentRejected ESCROWS_CLOSED, ORDER_ESCROW."""
-        offered = _offered_escrow(challenge)
+        offered = offered_escrow(challenge)
         if offered is None:
             raise PaymentRejected(Reason.ESCROWS_CLOSED)
-        if offered != self.escrow.hex:
+        if offered != self.escrow:
             raise PaymentRejected(Reason.ORDER_ESCROW, got=self.escrow, expected=offered)
 
     def sign(self, challenge: Challenge, signer: Signer, salt: Digest, now: int) -> SentOrder:
@@ -85,10 +85,13 @@ def read_sent_order(header: str, asset: Asset) -> SentOrder:
     return SentOrder(header, parse_order(header, [asset]).signed)
 
 
-def _offered_escrow(challenge: Challenge) -> str | None:
-    """The address of the escrow whose orders the gateway serves, as its challenge says it."""
+def offered_escrow(challenge: Challenge) -> Address | None:
+    """The escrow whose orders the gateway serves, as its challenge says it; None for none."""
     extension = challenge.extensions.get("inferproof")
     info = extension.get("info") if isinstance(extension, dict) else None
     offer = info.get("escrow") if isinstance(info, dict) else None
     address = offer.get("address") if isinstance(offer, dict) else None
-    return address if isinstance(address, str) else None
+    try:
+        return Address.from_hex(address) if isinstance(address, str) else None
+    except RequestRejected:
+        return None

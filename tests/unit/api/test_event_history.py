@@ -11,8 +11,10 @@ from index_parts import open_index
 
 from inferproof.api.context import Services
 from inferproof.api.create import create_app
+from inferproof.errors import NotFound, Reason
 from inferproof.protocol.indexing import IndexTerms
 from inferproof.services.indexer.history import History
+from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -125,5 +127,8 @@ async def test_it_is_the_operators(shown: httpx.AsyncClient, http: httpx.AsyncCl
     answer = await shown.get("/v1/events", headers={"Authorization": "Bearer another"})
     assert (answer.status_code, error_of(answer)["code"]) == (401, "ADMIN_ONLY")
     answer = await http.get("/v1/events", headers=ADMIN)
-    assert answer.status_code == 404
-    assert error_of(answer)["message"] == "this gateway reads no events of contracts"
+    assert (answer.status_code, error_of(answer)["code"]) == (404, "EVENTS_NOT_INDEXED")
+    message = "this gateway reads no events of contracts"
+    assert error_of(answer)["message"] == message
+    with rejects(Reason.EVENTS_NOT_INDEXED, message, kind=NotFound):
+        raise NotFound(Reason.EVENTS_NOT_INDEXED)
