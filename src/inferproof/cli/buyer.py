@@ -174,7 +174,7 @@ def call(
     with failures(as_json=as_json):
         check_writable(receipt)
         if private:
-            check_writable(_opening_file(receipt, opening))
+            check_writable(opening_file(receipt, opening))
         made = _made(transfer, transfer_log)
         limits = Limits(
             budget=budget,
@@ -199,8 +199,8 @@ def call(
                 transfer=made,
                 private_input=private,
             )
-        _keep(answer, receipt, _opening_file(receipt, opening), url)
-        _show_answer(answer, receipt, _opening_file(receipt, opening), as_json=as_json)
+        keep_answer(answer, receipt, opening_file(receipt, opening), url)
+        show_answer(answer, receipt, opening_file(receipt, opening), as_json=as_json)
 
 
 def resume(
@@ -223,8 +223,8 @@ def resume(
         ):
             report("asking again", 0.5)
             answer = client.resume(Digest.from_hex(job))
-        _keep(answer, receipt, _opening_file(receipt, opening), url)
-        _show_answer(answer, receipt, _opening_file(receipt, opening), as_json=as_json)
+        keep_answer(answer, receipt, opening_file(receipt, opening), url)
+        show_answer(answer, receipt, opening_file(receipt, opening), as_json=as_json)
 
 
 def _made(transfer: str | None, log: int | None) -> MadeTransfer | None:
@@ -317,11 +317,14 @@ def _listed(answer: dict[str, Any]) -> Table:
     return table
 
 
-def _opening_file(receipt: Path, opening: Path | None) -> Path:
+def opening_file(receipt: Path, opening: Path | None) -> Path:
+    """Where an opening is written: beside the receipt, unless it is named."""
     return opening or receipt.with_name(receipt.name + ".opening")
 
 
-def _keep(answer: Answer, receipt: Path, opening: Path, url: str) -> None:
+def keep_answer(answer: Answer, receipt: Path, opening: Path, url: str) -> None:
+    """Writes the receipt, and the opening of a private input. Raises: RequestRejected
+    FILE_NOT_WRITTEN."""
     try:
         if answer.opening is not None:
             write_file(opening, encode_input_opening(answer.opening), owner_only=True)
@@ -332,7 +335,8 @@ def _keep(answer: Answer, receipt: Path, opening: Path, url: str) -> None:
         raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=receipt, why=why) from None
 
 
-def _show_answer(answer: Answer, receipt: Path, opening: Path, *, as_json: bool) -> None:
+def show_answer(answer: Answer, receipt: Path, opening: Path, *, as_json: bool) -> None:
+    """Prints an answer whose receipt was written."""
     body = answer.receipt_file.receipt
     if as_json:
         print_json(

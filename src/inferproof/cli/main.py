@@ -23,6 +23,7 @@ ROOMS = {
     "importing": ("import",),
     "calibrate": ("calibrate",),
     "buyer": ("models", "quote", "call", "resume"),
+    "request": ("request",),
     "provider": ("provider",),
     "serve": ("serve",),
     "settle": ("settle",),

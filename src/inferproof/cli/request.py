@@ -15,6 +15,7 @@ from inferproof.cli.buyer import (
     State,
     Url,
     keep_answer,
+    opening_file,
     read_input,
     show_answer,
 )
@@ -22,7 +23,7 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, p
 from inferproof.cli.contract import Rpc
 from inferproof.cli.files import check_writable, read_file, read_key
 from inferproof.cli.parts import need
-from inferproof.client import Client, Limits
+from inferproof.client import Answer, Client, Limits
 from inferproof.errors import RequestRejected
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Digest
@@ -78,7 +79,9 @@ def new(
     ] = 600,
     bond_bps: Annotated[
         int,
-        typer.Option(min=0, max=100_000, help="What the server stakes, in basis points of the price."),
+        typer.Option(
+            min=0, max=100_000, help="What the server stakes, in basis points of the price."
+        ),
     ] = 2_000,
     any_server: Annotated[
         bool, typer.Option("--any-server", help="Let others than the gateway's server accept.")
@@ -131,8 +134,7 @@ def new(
             answer = client.request(
                 model, read_input(value), max_price=max_price, chain=chain, terms=terms
             )
-        keep_answer(answer, receipt, url)
-        show_answer(answer, receipt, as_json=as_json)
+        _keep(answer, receipt, url, as_json=as_json)
 
 
 @request.command("resume")
@@ -155,8 +157,7 @@ def resume(
         with Client(url, key=key, state=state) as client, progress("asking") as report:
             report("asking again", 0.5)
             answer = client.resume_request(Digest.from_hex(job), BuyerChain(rpc, key))
-        keep_answer(answer, receipt, url)
-        show_answer(answer, receipt, as_json=as_json)
+        _keep(answer, receipt, url, as_json=as_json)
 
 
 @request.command("rescue")
@@ -177,8 +178,13 @@ def rescue(
         ):
             report("giving it to another server", 0.5)
             answer = client.rescue(Digest.from_hex(job))
-        keep_answer(answer, receipt, url)
-        show_answer(answer, receipt, as_json=as_json)
+        _keep(answer, receipt, url, as_json=as_json)
+
+
+def _keep(answer: Answer, receipt: Path, url: str, *, as_json: bool) -> None:
+    opening = opening_file(receipt, None)  # there is none: escrows take disclosed inputs alone
+    keep_answer(answer, receipt, opening, url)
+    show_answer(answer, receipt, opening, as_json=as_json)
 
 
 @request.command("show")

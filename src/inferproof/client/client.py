@@ -23,10 +23,10 @@ from inferproof.client.orders import OrderChain, OrderTerms
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InputRejected, Reason
+from inferproof.payments.escrow.wire import SignedOrder
 from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.protocol.signature import Signer
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.payments.escrow.wire import SignedOrder
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money

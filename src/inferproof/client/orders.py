@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import quote as percent
 
-from inferproof.client.checks import check_offer
 from inferproof.client.answer import Answer
+from inferproof.client.checks import check_offer
 from inferproof.client.flow import (
     JSON_HEADERS,
     Buyer,
@@ -152,12 +152,13 @@ def rescue_flow(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, Answer]:
     signed = order_in(paid)
     call = Call("POST", paid.path, paid.body, JSON_HEADERS)
     challenge, offer = yield from challenge_flow(buyer, call, None)
-    made = MadeOrder(signed.escrow, signed.order, parse_order(paid.payment.header, [signed.asset]).salt)
+    salt = parse_order(paid.payment.header, [signed.asset]).salt
+    made = MadeOrder(signed.escrow, signed.order, salt)
     made.require_offered(challenge)
     check_offer(offer, buyer.policy, buyer.tools)
     again = replace(
         paid,
-        payment=made.sign(challenge, buyer.signer, made.salt, int(buyer.clock())),
+        payment=made.sign(challenge, buyer.signer, salt, int(buyer.clock())),
         quote=challenge.quote,
         quote_signature=challenge.quote_signature,
     )
