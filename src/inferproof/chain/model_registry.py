@@ -172,11 +172,7 @@ class ModelRegistry:
         # 3
         await self._check_tokens(registration.prices)
         # 4
-        digest = registration_digest(registration, await self._rpc.chain_id(), self.address)
-        seal_gas = 0
-        if not any(await self._ask(SEALED_AT, ["uint256"], "a time", digest)):
-            data = calldata(SEAL, digest)
-            seal_gas = (await self._send(key, data, SEAL)).gas_used
+        digest, seal_gas = await self.seal(registration, key)
         # 5
         signed = encode_arguments(
             [_REGISTRATION, "bytes"], [_encoded(registration), key.sign(digest)]
@@ -184,6 +180,16 @@ class ModelRegistry:
         data = keccak256(REGISTER.encode())[:4] + signed
         gas = await self._when_old_enough(key, data, registration, wait_s)
         return Registered(await self.version(registration.commitment), seal_gas, gas)
+
+    async def seal(self, registration: Registration, key: SigningKey) -> tuple[Digest, int]:
+        """The registration's digest, and the gas that sealing it took; 0 where it was sealed.
+
+        Raises: as `transact`.
+        """
+        digest = registration_digest(registration, await self._rpc.chain_id(), self.address)
+        if any(await self._ask(SEALED_AT, ["uint256"], "a time", digest)):
+            return digest, 0
+        return digest, (await self._send(key, calldata(SEAL, digest), SEAL)).gas_used
 
     async def _registered(
         self, registration: Registration, key: SigningKey

@@ -15,6 +15,7 @@ from inferproof.chain.receipts import ContractCheck, chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.cli.console import err, out, plain, print_json, print_table, progress
+from inferproof.cli.demo_escrow import run_escrow
 from inferproof.cli.described import shown_by_proofs
 from inferproof.cli.onchain import contract_check
 from inferproof.client import Answer, Client
@@ -78,11 +79,14 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
     began = time.perf_counter()
     with ExitStack() as stack:
         with progress("preparing") as report:
-            market = stack.enter_context(Market(folder, for_contracts=True, report=report))
+            market = stack.enter_context(
+                Market(folder, for_contracts=True, escrow=True, report=report)
+            )
         bought = _buy_all(market, folder)
         _balances(market.devnet, len(bought))
         tampered = _tamper(market.devnet, bought[0])
         replayed = _replay(market, bought[0], bought[1])
+        orders = run_escrow(market, folder)
     took = time.perf_counter() - began
     _table(bought)
     levels = [item.answer.receipt_file.receipt.assurance.value for item in bought]
@@ -94,6 +98,10 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         "levels": levels,
         "tampered_rejected": tampered,
         "replayed_rejected": replayed,
+        "orders_paid": orders.paid,
+        "orders_rescued": orders.rescued,
+        "orders_refunded": orders.refunded,
+        "delivery_rejected": orders.refused,
         "seconds": round(took, 1),
     }
     if as_json:
@@ -103,7 +111,9 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         f"demo: {totals['paid']} predictions paid ({totals['settled']}), "
         f"{totals['verified_offline']} proofs verified offline, "
         f"{totals['verified_on_chain']} on chain, 1 tampered proof rejected ({tampered}), "
-        f"1 replayed payment rejected ({replayed}), {took:.1f} s"
+        f"1 replayed payment rejected ({replayed}); in escrow {orders.paid} order paid by its "
+        f"contract, {orders.rescued} rescued, {orders.refunded} refunded, 1 copied proof rejected "
+        f"({orders.refused}), {took:.1f} s"
     )
     for said, titles in _shown(bought).items():
         out.print(f"{plain(', '.join(titles))}: {plain(said)}")

@@ -20,6 +20,8 @@ MAX_CONTENT_ID = 64
 MAX_PRICES = 8
 MAX_AMOUNT = 2**128 - 1
 NO_VERIFIER = bytes(4)
+SEAL_AGE_S = 60
+"""How old a seal is when its registration is taken. As in the contract."""
 
 _PRICE = Struct("TokenPrice", {"token": "address", "amount": "uint128", "accepted": "bool"})
 _TERMS = Struct(

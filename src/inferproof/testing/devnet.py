@@ -266,11 +266,20 @@ class Devnet:
     """A local chain with everything deployed; a context manager.
 
     `block_time_s` of zero makes a block for each transaction at once; otherwise blocks come
-    at that pace, once the contracts are there. `port` of zero takes a free one.
+    at that pace, once the contracts are there. `port` of zero takes a free one. The chain's clock
+    is `behind_s` late until `catch_up`, so that what takes time is done at once.
     """
 
-    def __init__(self, *, block_time_s: int = 0, port: int = 0, anvil: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        block_time_s: int = 0,
+        port: int = 0,
+        behind_s: int = 0,
+        anvil: Path | None = None,
+    ) -> None:
         self._block_time_s = block_time_s
+        self._behind_s = behind_s
         self._port = port
         self._program = anvil
         self._anvil: _Anvil | None = None
@@ -305,6 +314,15 @@ class Devnet:
             raise
         return self._info
 
+    def pass_time(self, seconds: int) -> None:
+        """The chain's clock goes on by so many seconds, and so does its next block's."""
+        _run(_pass_time(self.info.rpc_url, seconds))
+        self._behind_s = max(0, self._behind_s - seconds)
+
+    def catch_up(self) -> None:
+        """The chain's clock is this machine's from now on."""
+        self.pass_time(self._behind_s)
+
     def stop(self) -> None:
         """Ends the chain; its state is gone. Does nothing when it is not running."""
         if self._anvil is not None:
@@ -328,6 +346,8 @@ class Devnet:
         command = [str(program), "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--chain-id", str(CHAIN_ID), "--mnemonic", MNEMONIC]
         command += ["--gas-limit", str(BLOCK_GAS)]
+        if self._behind_s:
+            command += ["--timestamp", str(int(time.time()) - self._behind_s)]
         if platform.system() == "Linux":
             return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]
         return command
@@ -375,6 +395,12 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         contracts={name: at for name, at in found.items() if name != DEVNET_TOKEN},
         accounts=accounts,
     )
+
+
+async def _pass_time(url: str, seconds: int) -> None:
+    async with Rpc(url) as rpc:
+        await rpc.request("evm_increaseTime", seconds)
+        await rpc.request("evm_mine")
 
 
 async def _wait_until_up(rpc: Rpc) -> None:

@@ -22,8 +22,11 @@ from inferproof.app.compiling import compile_card
 from inferproof.app.key_budgets import accept, give
 from inferproof.app.openings import local_openings, local_system
 from inferproof.app.publishing import install_model
+from inferproof.app.router_proofs import contract_key
 from inferproof.app.stores import open_stores
 from inferproof.chain.deployments import save_deployment
+from inferproof.chain.escrow import open_escrow
+from inferproof.chain.model_registry import open_registry
 from inferproof.chain.private_proofs import store_programs
 from inferproof.chain.release import recorded
 from inferproof.chain.rpc import Rpc
@@ -33,6 +36,8 @@ from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
+from inferproof.protocol.registration import SEAL_AGE_S, raw_content_id
+from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
@@ -44,9 +49,15 @@ from inferproof.settings import Settings
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.devnet import Devnet, DevnetInfo, devnet_contracts
 from inferproof.testing.live import LiveGateway
+from inferproof.types.digest import ZERO_DIGEST
+from inferproof.types.registry import CommitmentKind, Registration, Terms, TokenPrice
 
 ZOO = ("sentiment", "token_risk", "fraud")
 EZKL, SUMCHECK = "ezkl", "sumcheck"
+BEHIND_S = 120
+"""So that a registration's minute passes without anybody waiting, and the clock is right after."""
+STAKES = 10_000_000
+"""What the gateway has in the escrow for bonds, in atomic units: ten dollars."""
 OPENINGS = 32
 """How many openings of a key a market's order book is given, which ends with the market: one for
 each process of its gateway that proves, and one more where buyers ask for private inputs."""
@@ -103,6 +114,7 @@ class LocalChain:
         system: str | None = None,
         for_contracts: bool = False,
         also_ezkl: bool = False,
+        escrow: bool = False,
         report: Progress = no_progress,
     ) -> None:
         self.folder = folder
@@ -115,7 +127,8 @@ class LocalChain:
         self._profile = EVM if for_contracts else DEFAULT_PROFILE
         self._also_ezkl = also_ezkl
         self._report = report
-        self._chain = Devnet(port=rpc_port)
+        self._escrow = escrow
+        self._chain = Devnet(port=rpc_port, behind_s=BEHIND_S if escrow else 0)
         self._open = ExitStack()
 
     @property
@@ -162,6 +175,9 @@ class LocalChain:
             self.models = tuple(self._listing(path, i, pool) for i, path in enumerate(self._cards))
             self._report("registering the models' keys on chain", 0.85)
             asyncio.run(self._register(pool))
+            if self._escrow:
+                self._open_escrow(pool)
+                self._chain.catch_up()
 
     def _listing(self, path: Path, index: int, pool: WorkerPool) -> Listing:
         card = self._card(path)
@@ -228,6 +244,52 @@ class LocalChain:
             found = await recorded(rpc, devnet_contracts())
         save_deployment(self.folder / "deployments.toml", found)
 
+    def _open_escrow(self, pool: WorkerPool) -> None:
+        """The gateway owns every model on the chain, and has stakes in the escrow."""
+        owner, token = self.devnet.accounts.gateway, self.devnet.token.address
+
+        async def seal(registration: Registration) -> None:
+            async with Rpc(self.devnet.rpc_url) as rpc:
+                registry = await open_registry(rpc, self.devnet.model_registry)
+                await registry.seal(registration, owner)
+
+        async def register(registration: Registration) -> None:
+            async with Rpc(self.devnet.rpc_url) as rpc:
+                registry = await open_registry(rpc, self.devnet.model_registry)
+                await registry.register(registration, owner)
+
+        async def stake() -> None:
+            async with Rpc(self.devnet.rpc_url) as rpc:
+                await (await open_escrow(rpc, self.devnet.escrow)).deposit(token, STAKES, owner)
+
+        registrations = [self._registration(each, pool) for each in self.models]
+        for each in registrations:
+            asyncio.run(seal(each))
+        self._chain.pass_time(SEAL_AGE_S + 1)
+        for each in registrations:
+            asyncio.run(register(each))
+        asyncio.run(stake())
+
+    def _registration(self, listing: Listing, pool: WorkerPool) -> Registration:
+        card, info = listing.card, self.devnet
+        bundle = get_system(card.proof.system, pool).verifier(listing.compiled)
+        terms = Terms(
+            contract_key(bundle),
+            CommitmentKind.DISCLOSED,
+            CommitmentKind.DISCLOSED,
+            ZERO_DIGEST,
+            "",
+            raw_content_id(encode_bundle(bundle)),
+        )
+        return Registration(
+            bundle.commitment,
+            bundle.commitment,
+            info.accounts.gateway.address,
+            2**40,
+            terms,
+            (TokenPrice(info.token.address, card.price.atomic),),
+        )
+
 
 class Market(LocalChain):
     """A local chain and a gateway on it that sells its models. `port` of zero takes a free one.
@@ -246,6 +308,7 @@ class Market(LocalChain):
         system: str | None = None,
         for_contracts: bool = False,
         also_ezkl: bool = False,
+        escrow: bool = False,
         settings: Mapping[str, object] | None = None,
         report: Progress = no_progress,
     ) -> None:
@@ -257,6 +320,7 @@ class Market(LocalChain):
             system=system,
             for_contracts=for_contracts,
             also_ezkl=also_ezkl,
+            escrow=escrow,
             report=report,
         )
         self.url = ""
@@ -281,7 +345,10 @@ class Market(LocalChain):
     async def _sell(self, settings: Settings, listing: Listing) -> None:
         """Publishes a model. The order book gets a slice of its openings: the next market has
         another order book, and proves under the same key."""
-        compiled, provider = listing.compiled, self.devnet.accounts.provider
+        accounts = self.devnet.accounts
+        compiled, provider = listing.compiled, accounts.provider
+        if self._escrow:  # an order is paid to who proves it
+            provider = accounts.gateway
         if has_key(compiled):
             async with open_stores(settings) as stores:
                 taker = await stores.openings.store(read_key(compiled).name)
@@ -294,6 +361,8 @@ class Market(LocalChain):
         data = self.folder / "gateway"
         shutil.rmtree(data, ignore_errors=True)
         given = info.settings(data) | {"port": self._port, "sync_wait_s": 120.0}
+        if self._escrow:
+            given |= {"escrow_address": info.escrow.hex, "escrow_margin_s": 5}
         return Settings.load(**(given | self._given))
 
 
