@@ -82,8 +82,8 @@ class _Demonstration:
                 self._send(accept_data(self._order(client, job), acknowledged=True), self._late)
             refused = self._copied(self._order(client, missed), answer)
             self._wait_until(self._order(client, missed).rescue_by)
-            self._rescued(client, late)
             self._refunded(self._order(client, missed))
+            self._rescued(client, late)
         return Escrowed(paid=1, rescued=1, refunded=1, refused=refused)
 
     # -- what happens

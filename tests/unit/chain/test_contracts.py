@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from inferproof.chain.abi import calldata, decode_string, event_topic, revert_reason
+from inferproof.chain.abi import (
+    calldata,
+    decode_string,
+    encode_arguments,
+    event_topic,
+    revert_reason,
+)
 from inferproof.chain.contracts import (
     DEVNET_TOKEN,
     EZKL_VERIFIER,
@@ -21,6 +28,7 @@ from inferproof.chain.contracts import (
 )
 from inferproof.chain.rpc import Rpc
 from inferproof.errors import Misconfigured, Reason
+from inferproof.protocol.encoding import keccak256
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
@@ -161,3 +169,20 @@ def test_what_is_no_string_is_none() -> None:
     assert decode_string(b"") is None
     assert decode_string(b"\xff" * 64) is None
     assert decode_string(calldata("f(string)", "x")[4:]) == "x"
+
+
+def test_every_error_of_our_contracts_has_words() -> None:
+    text = (CLONE / "contracts" / "src" / "Errors.sol").read_text()
+    found = re.findall(r"error (\w+)\(([^)]*)\);", text)
+    assert len(found) > 80
+    for name, arguments in found:
+        types = [part.split()[0] for part in arguments.split(",") if part.strip()]
+        selector = keccak256(f"{name}({','.join(types)})".encode())[:4]
+        values = [b"" if kind == "bytes" else _zero(kind) for kind in types]
+        assert revert_reason(selector + encode_arguments(types, values)).startswith(f"{name}(")
+
+
+def _zero(kind: str) -> object:
+    if kind == "address":
+        return "0x" + "00" * 20
+    return bytes(int(kind[5:])) if kind.startswith("bytes") else 0
