@@ -9,6 +9,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.testing.samples import ASSET, ORDERED_AT, PAYER
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Order
+from inferproof.types.verifier import ContractAssurance
 
 ESCROW = Address(b"\xe5" * 20)
 INPUT_SALT = Digest(keccak256(b"inferproof sample order's salt"))
