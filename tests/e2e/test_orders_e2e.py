@@ -45,6 +45,9 @@ from inferproof.testing.live import LiveGateway
 from inferproof.testing.market import LocalChain
 from inferproof.types.digest import Digest
 from inferproof.types.escrow import ContractAssurance, Order, OrderStatus
+from inferproof.types.receipt import Receipt
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Tools, verify_receipt
 
 pytestmark = [pytest.mark.slow, pytest.mark.native]
 
@@ -159,8 +162,8 @@ class Server:
         return found
 
     def verified(self, orders: Orders, job: Digest) -> tuple[Receipt, str]:
-        """Its receipt, as a verifier has it that knows neither server nor escrow, and what the chain
-        says of its settlement."""
+        """Its receipt, as a verifier has it that knows neither server nor escrow, and what the
+        chain says of its settlement."""
         url = f"{self.live.url}/v1/receipts/{job.hex}?attach=true"
         tools = Tools(get_system, request_tensors, payment_parts())
         receipt = verify_receipt(httpx.get(url).content, Policy(), tools).file.receipt
