@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -14,7 +13,7 @@ from inferproof.cli.access_views import (
     show_facts,
     subscription_json,
 )
-from inferproof.cli.console import JsonFlag, failures, out, print_json
+from inferproof.cli.console import JsonFlag, failures
 from inferproof.cli.contract import KeyFile, Rpc
 from inferproof.cli.files import read_key
 from inferproof.cli.parts import need
@@ -55,42 +54,6 @@ access = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(access)
-
-
-@access.command("deploy")
-def deploy(
-    rpc: Rpc,
-    registry: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The registry by which it knows models.")
-    ],
-    key_file: KeyFile,
-    owner: Annotated[
-        str | None,
-        typer.Option(help="Who says who may consume. Left out: the address of the key."),
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Deploy a contract of access for the models of a registry.
-
-    Its owner names who may take calls that were bought, and has no power over money.
-    """
-    with failures(as_json=as_json):
-        need("asking a chain", "inferproof.chain.access", extra="chain")
-        made = asyncio.run(_deploy(rpc, registry, owner, key_file))
-        if as_json:
-            print_json({"access": made.hex, "registry": registry})
-            return
-        out.print(f"[bold]access[/]  {made}")
-
-
-async def _deploy(url: str, registry: str, owner: str | None, key_file: Path) -> Address:
-    from inferproof.chain.access import deploy_access
-    from inferproof.chain.rpc import Rpc
-
-    key = read_key(key_file)
-    named = key.address if owner is None else Address.from_hex(owner)
-    async with Rpc(url) as rpc:
-        return await deploy_access(rpc, Address.from_hex(registry), named, key)
 
 
 @access.command("plan")

@@ -16,13 +16,9 @@ from inferproof.cli.console import (
     plain,
     print_json,
     print_table,
-    progress,
 )
-from inferproof.cli.contract import KeyFile, Rpc
-from inferproof.cli.files import read_key
 from inferproof.cli.parts import need
 from inferproof.protocol.revenue import SENTENCES
-from inferproof.types.digest import Address
 from inferproof.types.money import Asset, format_units
 from inferproof.types.revenue import Payout, StatementLine
 
@@ -41,7 +37,6 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What orders brought, and paying developers.", no_args_is_help=True)
     group.command("statement")(statement)
     group.command("payout")(payout)
-    group.command("deploy")(deploy)
     app.add_typer(group, name="revenue")
 
 
@@ -114,27 +109,6 @@ def payout(
             )
         else:
             _show_planned(settings.asset, planned, dry=dry_run)
-
-
-def deploy(rpc: Rpc, key_file: KeyFile, as_json: JsonFlag = False) -> None:
-    """Deploy the contract that makes payouts. It has no owner, and anyone may pay by it."""
-    with failures(as_json=as_json):
-        need("asking a chain", "inferproof.chain.payouts", extra="chain")
-        with progress("deploying") as report:
-            report("the contract", 0.0)
-            made = asyncio.run(_deploy(rpc, key_file))
-        if as_json:
-            print_json({"payouts": made.hex})
-        else:
-            out.print(f"[bold]payouts[/] {made}")
-
-
-async def _deploy(url: str, key_file: Path) -> Address:
-    from inferproof.chain.payouts import deploy_payouts
-    from inferproof.chain.rpc import Rpc
-
-    async with Rpc(url) as rpc:
-        return await deploy_payouts(rpc, read_key(key_file))
 
 
 async def _told(

@@ -320,7 +320,7 @@ async def test_another_contract_is_none_of_access(registry_chain: DevnetInfo) ->
         with rejects(
             Reason.ACCESS_CODE_UNKNOWN,
             f"the code at {token} is not the contract Access that this version ships; name the one "
-            "of this chain, or deploy one with inferproof access deploy",
+            "of this chain, or deploy one with inferproof chain deploy",
             kind=Misconfigured,
         ):
             await open_access(here, token)

@@ -68,17 +68,15 @@ async def test_the_guides_commands_do_what_it_says(
         code, answer = await run(*words)
         assert code == 0, (words, answer)
         told.append(answer)
-        if words[0] == "deploy":
-            environment["ACCESS"] = answer["access"]
         if words[0] == "plan":
             environment[answer["kind"].upper()] = answer["plan"]
         if words[0] == "buy" and "right" in answer:
             environment["RIGHT"] = answer["right"]
     assert [line.split()[0] for line in lines] == [
-        "deploy", "allow", "plan", "plan", "update", "buy", "show", "buy", "end", "refund",
+        "allow", "plan", "plan", "update", "buy", "show", "buy", "end", "refund",
         "withdraw",
     ]  # fmt: skip
-    _, allowed, pack, subscription, updated, bought, shown, own, ended, refunded, taken = told
+    allowed, pack, subscription, updated, bought, shown, own, ended, refunded, taken = told
     assert allowed["allowed"] is True
     assert (pack["calls"], pack["transferable"], pack["price"]) == (100, True, "9000000")
     assert (subscription["kind"], subscription["calls"]) == ("subscription", 0)
@@ -127,10 +125,6 @@ async def test_texts_for_people(stall: Stall, environment: dict[str, str]) -> No
     assert ["token", "none"] in lines
     assert ["calls", "1"] in lines
     assert ["price", "0"] in lines
-    registry = ["--registry", environment["REGISTRY"], "--key-file", environment["KEY"]]
-    owner = ["--owner", environment["BUYER"]]
-    code, told = await run("deploy", "--rpc", environment["RPC"], *registry, *owner, as_json=False)
-    assert (code, "access" in told) == (0, True)
 
 
 async def test_refusals_are_told_by_their_reasons(
@@ -155,8 +149,6 @@ async def test_refusals_are_told_by_their_reasons(
         (["withdraw", "--token", environment["TOKEN"], *bought], "NOTHING_EARNED"),
         (["allow", environment["GATEWAY"], *sold], "ACCESS_OWNER_OTHER"),
         (["end", name, *bought[:3], environment["TOKEN"], *bought[4:]], "ACCESS_CODE_UNKNOWN"),
-        (["deploy", "--rpc", environment["RPC"], "--registry", environment["TOKEN"], *sold[-2:]],
-         "REGISTRY_CODE_UNKNOWN"),
     ):  # fmt: skip
         code, told = await run(*words)
         assert (code, told["reason"]) == (1, reason), words

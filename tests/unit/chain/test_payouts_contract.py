@@ -144,7 +144,7 @@ async def test_only_our_contract_is_taken(rpc: Rpc, devnet: DevnetInfo) -> None:
     with rejects(
         Reason.PAYOUTS_CODE_UNKNOWN,
         f"the code at {devnet.batch_settler} is not the Payouts that this version ships; name the "
-        "contract of this chain, or deploy one with inferproof revenue deploy",
+        "contract of this chain, or deploy one with inferproof chain deploy",
         kind=Misconfigured,
     ):
         await check_payouts(rpc, devnet.batch_settler)

@@ -231,7 +231,7 @@ async def test_a_proof_under_a_key_that_was_rotated_twice(rpc: Rpc, devnet: Devn
     assert caught.value.reason is Reason.PROOF_REFUSED_ON_CHAIN
 
 
-async def test_the_commands_deploy_and_store(devnet: DevnetInfo, tmp_path: Path) -> None:
+async def test_the_command_stores_programs(rpc: Rpc, devnet: DevnetInfo, tmp_path: Path) -> None:
     paying = tmp_path / "key"
     paying.write_text(devnet.accounts.owner.secret().hex())
     paying.chmod(0o600)
@@ -243,10 +243,8 @@ async def test_the_commands_deploy_and_store(devnet: DevnetInfo, tmp_path: Path)
         result = await asyncio.to_thread(CliRunner().invoke, app, ["contract", *words, "--json"])
         return result.exit_code, json.loads(result.stdout)
 
-    code, told = await run("deploy", *on_chain)
-    assert code == 0
-    assert set(told) == {"private_proofs", "openings"}
-    named = ["--contract", told["private_proofs"]]
+    made = await deploy_contracts(rpc, devnet.accounts.owner)
+    named = ["--contract", made.proofs.hex]
     code, stored = await run("store", str(model), *named, *on_chain)
     assert code == 0
     programs = programs_of(vector("linear").key).every

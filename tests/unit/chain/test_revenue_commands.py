@@ -12,7 +12,6 @@ import pytest
 from payout_parts import SHARES, TOTAL, Payer
 from typer.testing import CliRunner
 
-from inferproof.chain.payouts import check_payouts
 from inferproof.chain.rpc import Rpc
 from inferproof.cli.main import app
 from inferproof.settings import Settings
@@ -145,16 +144,3 @@ async def test_without_a_contract(
     code, told = await run("payout")
     assert (code, told["reason"]) == (1, "PAYOUTS_NOT_SET")
     assert (await run("statement"))[0] == 0
-
-
-async def test_deploying(payer: Payer, rpc: Rpc, devnet: DevnetInfo, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text(payer.key.secret().hex())
-    key.chmod(0o600)
-    code, told = await run("deploy", "--rpc", devnet.rpc_url, "--key-file", str(key))
-    assert code == 0
-    from inferproof.types.digest import Address
-
-    await check_payouts(rpc, Address.from_hex(told["payouts"]))
-    code, text = await run("deploy", "--rpc", devnet.rpc_url, "--key-file", str(key), as_json=False)
-    assert (code, "payouts 0x" in text) == (0, True)

@@ -211,7 +211,7 @@ async def test_without_a_contract_nothing_is_planned(memory: Services) -> None:
     ledger = await earned(memory)
     with rejects(
         Reason.PAYOUTS_NOT_SET,
-        "no contract makes payouts; deploy one with inferproof revenue deploy, and set "
+        "no contract makes payouts; deploy one with inferproof chain deploy, and set "
         "INFERPROOF_PAYOUTS_ADDRESS to its address",
         kind=Misconfigured,
     ):
