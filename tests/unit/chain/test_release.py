@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inferproof.chain import create2
-from inferproof.chain.contracts import BATCH_SETTLER, MODEL_REGISTRY, PRIVATE_PROOFS
+from inferproof.chain.contracts import BATCH_SETTLER, ESCROW, MODEL_REGISTRY, PRIVATE_PROOFS
 from inferproof.chain.create2 import DEPLOYER, DEPLOYER_CODE, address_of, deploy_planned
 from inferproof.chain.deployments import Deployed, Deployment, load_deployment, save_deployment
 from inferproof.chain.release import (
@@ -21,12 +21,15 @@ from inferproof.chain.release import (
     release,
 )
 from inferproof.chain.rpc import Rpc
+from inferproof.chain.wiring import VERIFIERS
 from inferproof.cli.main import app
 from inferproof.errors import Misconfigured, NotFound, Reason, Rejection
+from inferproof.protocol.encoding import keccak256
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 
+ROOT = Path(__file__).resolve().parents[3]
 OTHER = Address(b"\xab" * 20)
 OWNER = dev_key(0).address
 
@@ -211,7 +214,7 @@ def key_file(tmp_path: Path, devnet: DevnetInfo) -> Path:
 def test_the_commands_deploy_and_verify(devnet: DevnetInfo, tmp_path: Path, key_file: Path) -> None:
     file = tmp_path / "deployments.toml"
     asked = ("--rpc", devnet.rpc_url, "--network", "devnet", "--file", str(file))
-    code, dry = run("deploy", *asked, "--dry-run")
+    code, dry = run("deploy", *asked, "--dry-run", "--owner", OWNER.hex)
     assert (code, dry["dry_run"], file.exists()) == (0, True, False)
     code, first = run("deploy", *asked, "--key-file", str(key_file))
     assert code == 0
@@ -221,7 +224,7 @@ def test_the_commands_deploy_and_verify(devnet: DevnetInfo, tmp_path: Path, key_
         str(first["gas_price_cap_wei"])
     )
     code, again = run("deploy", *asked, "--key-file", str(key_file))
-    assert (code, again["gas"]) == (0, 0)
+    assert (code, again["gas"], again["told"]) == (0, 0, [])
     code, verified = run("verify", *asked)
     contracts = load_deployment(file, devnet.network).contracts
     assert code == 0
@@ -229,8 +232,43 @@ def test_the_commands_deploy_and_verify(devnet: DevnetInfo, tmp_path: Path, key_
     assert set(contracts) == {each.name for each in release(OWNER)}
 
 
+@pytest.mark.usefixtures("new")
+def test_contracts_are_told_of_each_other_by_their_owner(
+    devnet: DevnetInfo, tmp_path: Path, key_file: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_text(dev_key(5).secret().hex())
+    other.chmod(0o600)
+    file, token = str(tmp_path / "deployments.toml"), devnet.token.address.hex
+    asked = ("--rpc", devnet.rpc_url, "--file", file, "--token", token, "--server", OTHER.hex)
+    code, early = run("deploy", *asked, "--key-file", str(other), "--owner", OWNER.hex)
+    assert (code, early["told"]) == (0, [])
+    code, told = run("deploy", *asked, "--key-file", str(key_file))
+    assert (code, told["gas"]) == (0, 0)
+    assert told["told"] == early["left_to_the_owner"]
+    escrow = addresses(release(OWNER))[ESCROW]
+    assert told["told"] == [
+        *(f"role {role} of {OWNER}" for role in ("parameters", "pauser", "admission", "fees")),
+        f"role recorder of {escrow}",
+        "access asked by the escrow",
+        "verifier of sumcheck",
+        "verifier of ezkl",
+        f"token {token}",
+        f"server {OTHER}",
+    ]
+    code, again = run("deploy", *asked, "--key-file", str(key_file))
+    assert (code, again["told"], again["left_to_the_owner"]) == (0, [], [])
+
+
+def test_the_verifiers_are_of_the_specifications_in_this_clone() -> None:
+    texts = {"sumcheck": "programs.md", "ezkl": "registry.md"}
+    for verifier in VERIFIERS:
+        text = (ROOT / "specs" / texts[verifier.system]).read_bytes()
+        assert verifier.specification == Digest(keccak256(text)), verifier.system
+
+
 def test_a_dry_run_is_shown_to_people(devnet: DevnetInfo) -> None:
-    asked = ["chain", "deploy", "--rpc", devnet.rpc_url, "--dry-run"]
+    asked = ["chain", "deploy", "--rpc", devnet.rpc_url, "--dry-run", "--owner", OWNER.hex]
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0
     assert "there already" in result.stdout
@@ -247,6 +285,9 @@ def test_a_key_is_asked_for(devnet: DevnetInfo) -> None:
     result = CliRunner().invoke(app, ["chain", "deploy", "--rpc", devnet.rpc_url])
     assert result.exit_code == 2
     assert "deploying needs a key" in result.output
+    result = CliRunner().invoke(app, ["chain", "deploy", "--rpc", devnet.rpc_url, "--dry-run"])
+    assert result.exit_code == 2
+    assert "a dry run needs a key or an owner" in result.output
 
 
 def test_a_file_of_something_else_is_told_before_anything_is_sent(
