@@ -101,6 +101,7 @@ def orders(draw: st.DrawFn) -> ValidatedOrder:
         deadline=draw(UINT64),
         api_key=draw(st.none() | TEXTS),
         webhook=draw(st.none() | TEXTS),
+        deliver_by=draw(st.none() | UINT64),
     )
 
 
