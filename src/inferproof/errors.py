@@ -580,6 +580,9 @@ class Reason(Enum):
         "order {order} is served by {server} until {until}; send it again if it is late then"
     )
     ORDER_BOND = "the order's bond is {got} {symbol}, and this server stakes {limit} at most"
+    ORDER_GAS = (
+        "the order brings {earned} {symbol}, and {gas} gas to serve it is worth {cost} {symbol} now"
+    )
     ORDER_KEY = (
         "contracts know the model {model} by another key than its bundle's, or by none; no "
         "delivery of an order would be paid"

@@ -439,6 +439,16 @@ class Settings(BaseSettings):
             "to come into a block, beside twice the estimate of proving."
         ),
     )
+    escrow_coin_units: int | None = Field(
+        None,
+        ge=1,
+        lt=2**128,
+        description=(
+            "What a coin of the chain, of 10^18 wei, is worth in atomic units of the token: an "
+            "order in the escrow that brings less than its gas is not taken. Unset: gas is not "
+            "weighed."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(

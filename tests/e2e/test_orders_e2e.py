@@ -367,6 +367,6 @@ def test_what_a_server_does_not_take(orders: Orders, server: Server) -> None:
     orders.on_chain(lambda rpc: orders.escrow_of(rpc).cancel(order, orders.buyer))
     assert refused(order) == (402, "ORDER_STATUS")
     assert server.job(job)["error"]["code"] == "JOB_UNKNOWN"
-    rushed = soon(orders, secret, accept_by=1, input_by=2, deliver_by=3)
+    rushed = soon(orders, secret, accept_by=3, input_by=3, deliver_by=4)
     orders.make(rushed)
     assert refused(rushed) == (402, "ORDER_LATE")

@@ -20,8 +20,8 @@ from inferproof.types.payment import Payment, Quote, TransferClaim, TransferPaym
 from inferproof.types.receipt import Request
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=40)
-"""What a quote that is read may have: no character that only controls."""
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=32)
+"""What a quote that is read may have: no character that only controls or ends a line."""
 UINT64 = st.integers(0, 2**63 - 1)
 UINT256 = st.integers(0, 2**256 - 1)
 DIGESTS = st.binary(min_size=32, max_size=32).map(Digest) | st.just(ZERO_DIGEST)
@@ -101,6 +101,7 @@ def orders(draw: st.DrawFn) -> ValidatedOrder:
         deadline=draw(UINT64),
         api_key=draw(st.none() | TEXTS),
         webhook=draw(st.none() | TEXTS),
+        deliver_by=draw(st.none() | UINT64),
     )
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
-from inferproof.app.core import Core, open_core
+from inferproof.app.core import Core, gateway_terms, open_core
 from inferproof.app.gauges import Gauges
 from inferproof.app.indexing import required_sources, start_indexer
 from inferproof.app.key_budgets import openings_left
+from inferproof.app.providing import make_provider
 from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
@@ -124,6 +125,9 @@ async def start_background(
         "gauges": started(gauges.watch(), "gauges", stack),
         "notifier": started(notifier.run(), "notifier", stack),
     }
+    if core.serving is not None:
+        provider = make_provider(settings, gateway_terms(settings, core), core.serving, stores)
+        tasks["provider"] = started(provider.run(), "provider", stack)
     if settings.blobs_days or settings.unpaid_days:
         sweeper = Sweeper(
             blobs=stores.blobs,

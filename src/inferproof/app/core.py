@@ -85,7 +85,7 @@ async def open_core(
     )
     account = watch("chain", account)
     payouts = await open_payouts(settings, token, key)
-    methods = open_methods(settings, token, account, serving, more_methods)
+    methods = open_methods(settings, token, account, serving, stores.orders.ledger, more_methods)
     return Core(
         key,
         token,

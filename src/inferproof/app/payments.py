@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+from inferproof.app.providing import order_method
 from inferproof.app.serving import Serving
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
-from inferproof.payments.escrow.method import EscrowMethod
 from inferproof.payments.method import PaymentMethod, PaymentMethods
 from inferproof.payments.transfer.method import TransferMethod, TransferTerms
 from inferproof.payments.x402.method import ExactMethod, ExactTerms
 from inferproof.settings import Settings
+from inferproof.storage.ports.ledger import Ledger
 
 
 def open_methods(
@@ -19,6 +20,7 @@ def open_methods(
     token: TokenChain,
     account: SettlementAccount,
     serving: Serving | None,
+    ledger: Ledger,
     more: Sequence[PaymentMethod[Any]],
 ) -> PaymentMethods:
     """The methods of this release as they are set, and `more`, by name."""
@@ -34,16 +36,10 @@ def open_methods(
             ),
         ),
         TransferMethod(token.asset, TransactionReader(token), _transfer_terms(settings)),
-        _orders(token, serving),
+        order_method(settings, token.asset, serving, ledger),
         *more,
     ]
     return {method.method: method for method in known}
-
-
-def _orders(token: TokenChain, serving: Serving | None) -> EscrowMethod:
-    if serving is None:
-        return EscrowMethod(token.asset, None, None)
-    return EscrowMethod(token.asset, serving.account, serving.terms)
 
 
 def _transfer_terms(settings: Settings) -> TransferTerms | None:

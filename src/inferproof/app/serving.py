@@ -56,6 +56,7 @@ async def open_serving(
             server=key.address,
             margin_s=settings.escrow_margin_s,
             bond_limit=settings.escrow_bond_limit_units,
+            coin_units=settings.escrow_coin_units,
         ),
     )
 

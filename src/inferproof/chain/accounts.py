@@ -76,7 +76,7 @@ class Execution:
 
     def outcomes(self, items: Sequence[Settleable]) -> Sequence[ItemOutcome]:
         """What it did with the authorizations, or the acceptance, that it was signed for."""
-        authorizations = [item for item in items if isinstance(item, Authorization)]
+        authorizations = [item for item in items if not isinstance(item, Acceptance)]
         if len(authorizations) > 1 and self.contract is not None:
             return batch_outcomes(self.receipt, self.contract, authorizations)
         return [self._outcome(item) for item in items]
@@ -152,7 +152,7 @@ class SettlementAccount:
     async def payer_states(self, items: Sequence[Settleable]) -> list[PayerState]:
         """The same for many, in one request and at once; of orders in an escrow whether they are
         open."""
-        keys = [(item.payer, item.nonce) for item in items if isinstance(item, Authorization)]
+        keys = [(item.payer, item.nonce) for item in items if not isinstance(item, Acceptance)]
         found = dict(await self._ask_states(keys)) if keys else {}
         orders = [item for item in items if isinstance(item, Acceptance)]
         if orders:
@@ -249,7 +249,7 @@ class SettlementAccount:
         """
         if len(items) == 1 and isinstance(items[0], Acceptance):
             return await self._serving().sign_acceptance(items[0], nonce, fees)
-        authorizations = [item for item in items if isinstance(item, Authorization)]
+        authorizations = [item for item in items if not isinstance(item, Acceptance)]
         if len(authorizations) == 1 or self._batch is None:
             (single,) = authorizations
             return self._token.build_settlement_tx(single, self._key, nonce=nonce, fees=fees)

@@ -12,19 +12,28 @@ from inferproof.chain.escrow import (
     ACCEPTED,
     DELIVERED,
     REFUNDED,
+    REQUESTED,
     Escrow,
     accept_data,
     deliver_data,
+    read_requested,
 )
 from inferproof.chain.ranges import in_ranges
 from inferproof.chain.rpc import CallReverted, Rpc
-from inferproof.chain.transactions import SignedTx, sign_tx
+from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import PaymentRejected, Reason, Rejection, Unavailable
 from inferproof.protocol.escrow import acceptor_in
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.chain import Fees, ItemOutcome, ItemState
 from inferproof.types.digest import Address, Digest
-from inferproof.types.escrow import Acceptance, Order, OrderSlot, OrderStatus, OrderTransaction
+from inferproof.types.escrow import (
+    Acceptance,
+    OpenOrder,
+    Order,
+    OrderSlot,
+    OrderStatus,
+    OrderTransaction,
+)
 from inferproof.types.payment import PayerState
 from inferproof.types.tensor import FixedTensor
 
@@ -68,6 +77,19 @@ class OrderAccount:
     async def head(self) -> int:
         """The number of the newest block."""
         return (await self._rpc.head()).number
+
+    async def gas_price(self) -> int:
+        """What a transaction of this server offers for each gas now. Units: wei."""
+        return (await suggest_fees(self._rpc)).cap
+
+    async def requested(self, first: int, last: int) -> list[OpenOrder]:
+        """The orders that were made in these blocks, both ends included, in their order."""
+        found = []
+        for placed in await in_ranges(partial(self._logs, (REQUESTED,)), first, last):
+            order = read_requested(placed.log)
+            if order is not None and order.id == self._escrow.id_of(order.order):
+                found.append(OpenOrder(order.id, order.order, order.fee_bps, placed.block))
+        return found
 
     async def bond_balance(self, token: Address) -> int:
         """What bonds can be taken of: the server's balance in the escrow. Units: atomic."""

@@ -1,4 +1,4 @@
-"""Providing: compile a model with its card, publish it here, submit it elsewhere."""
+"""Providing: compile a model with its card, publish it here, submit it elsewhere, serve orders."""
 
 import asyncio
 from pathlib import Path
@@ -18,6 +18,7 @@ from inferproof.cli.gateway import ask, checked_url
 from inferproof.cli.offline import Bits, Margin, show_notes
 from inferproof.cli.parts import need
 from inferproof.cli.samples import RangeOption
+from inferproof.cli.serving_orders import run_provider
 from inferproof.cli.verify import warn_of_setup
 from inferproof.models.drawing import parse_ranges
 from inferproof.models.variants import read_variants
@@ -37,10 +38,11 @@ Compiled = Annotated[Path, typer.Argument(metavar="DIR", help="The model, compil
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this room."""
-    group = typer.Typer(help="Publish models.", no_args_is_help=True)
+    group = typer.Typer(help="Publish models, and serve orders.", no_args_is_help=True)
     group.command("compile")(compile_model)
     group.command("publish")(publish)
     group.command("submit")(submit)
+    group.command("run")(run_provider)
     openings.add_to(group)
     app.add_typer(group, name="provider")
 

@@ -25,7 +25,7 @@ from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_
 from inferproof.protocol.fields import Fields
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
-from inferproof.types.escrow import Settleable
+from inferproof.types.escrow import Acceptance, Settleable
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState
 from inferproof.types.reconciliation import Transfer
@@ -442,5 +442,5 @@ class CashChain:
 
 def _authorization(item: Settleable) -> Authorization:
     """The only thing that is settled here: there is no escrow on this chain."""
-    assert isinstance(item, Authorization)  # noqa: S101
+    assert not isinstance(item, Acceptance)  # noqa: S101
     return item

@@ -121,3 +121,14 @@ class OrderedInput:
     commitment: Digest
     numbers: Digest
     salt: Digest = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order as a chain tells of it: its id, the market's fee on it, and the block it was made
+    in."""
+
+    id: Digest
+    order: Order
+    fee_bps: int
+    block: int

@@ -5,7 +5,7 @@ of. What is checked of that input is said in services.orders.ordered_input.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from inferproof.payments.escrow.wire import (
 from inferproof.payments.method import PayerExposure, Presented, Reservable
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.encoding import Json
+from inferproof.protocol.escrow import server_share
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import (
     Acceptance,
@@ -39,6 +40,16 @@ from inferproof.types.escrow import (
 )
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Payment, Quote
+
+DELIVERY_GAS = 300_000
+"""Of an acceptance and a delivery, beside the verification. Source: contracts/README.md."""
+COIN = 10**18
+"""Wei of one coin."""
+
+
+async def nothing_waits() -> float:
+    """Of a server that proves each order at once."""
+    return 0.0
 
 
 class ServedOrders(Protocol):
@@ -53,6 +64,10 @@ class ServedOrders(Protocol):
 
     async def head(self) -> int:
         """The number of the newest block."""
+        ...
+
+    async def gas_price(self) -> int:
+        """What a transaction offers for each gas now, in wei."""
         ...
 
     async def check_acceptance(self, acceptance: Acceptance) -> None:
@@ -73,8 +88,10 @@ class OrderTerms:
 
     `server` is who accepts, delivers and is paid. `margin_s` is what is left for the chain to take
     a transaction, in each of the order's times; proving is estimated by the quote, and reckoned
-    with `slack` times. `bond_limit` is the most that is staked for one order. `lookback` is how far
-    an acceptance is searched for that this gateway does not know.
+    with `slack` times, after what waits before it. `bond_limit` is the most that is staked for one
+    order. `coin_units` is what a coin of the chain is worth in units of the token; where it is not
+    given, gas is not weighed against the price. `lookback` is how far an acceptance is searched for
+    that this gateway does not know.
     """
 
     escrow: Address
@@ -82,6 +99,7 @@ class OrderTerms:
     margin_s: int = 60
     slack: float = 2.0
     bond_limit: int = 10_000_000
+    coin_units: int | None = None
     lookback: int = 50_000
 
 
@@ -91,10 +109,18 @@ class EscrowMethod(EscrowPart):
     header = ORDER_HEADER
     takes_key = False
 
-    def __init__(self, asset: Asset, chain: ServedOrders | None, terms: OrderTerms | None) -> None:
+    def __init__(
+        self,
+        asset: Asset,
+        chain: ServedOrders | None,
+        terms: OrderTerms | None,
+        waiting: Callable[[], Awaitable[float]] = nothing_waits,
+    ) -> None:
+        """`waiting` says how many proofs are made before the next one, in one place of a worker."""
         self._asset = asset
         self._chain = chain
         self._terms = terms
+        self._waiting = waiting
 
     def challenge(self, quote: Quote) -> dict[str, Json] | None:
         return None
@@ -168,16 +194,18 @@ class EscrowMethod(EscrowPart):
         """The order, while it can be accepted and leaves the time to prove; or taken up already, by
         this server, or by another whose time is over.
 
-        Raises: PaymentRejected ORDER_LATE, ORDER_REFUSED, ORDER_STATUS; Unavailable ORDER_UNKNOWN,
-        ORDER_TAKEN.
+        Raises: PaymentRejected ORDER_LATE, ORDER_GAS, ORDER_REFUSED, ORDER_STATUS; Unavailable
+        ORDER_UNKNOWN, ORDER_TAKEN.
         """
         terms, chain, signed = self._open_terms(), self._open_chain(), presented.signed
         payment, order = order_payment(signed, terms.server), signed.order
-        needed = terms.margin_s + math.ceil(terms.slack * quote.prove_ms / 1000)
+        proofs_s = quote.prove_ms * (1 + await self._waiting()) / 1000
+        needed = terms.margin_s + math.ceil(terms.slack * proofs_s)
         head, slot = await chain.head(), await chain.slot(payment.nonce)
         if slot.status is OrderStatus.OPEN:
             self._check_time(signed, "accept_by", order.accept_by, terms.margin_s, now)
             self._check_time(signed, "deliver_by", order.deliver_by, needed + terms.margin_s, now)
+            await self._check_gas(signed, slot, quote)
             await chain.check_acceptance(_acceptance(signed, terms))
             return [self._reservable(signed, payment, head)]
         if slot.status is not OrderStatus.ACCEPTED:
@@ -187,6 +215,7 @@ class EscrowMethod(EscrowPart):
                 Reason.ORDER_TAKEN, order=payment.nonce, server=slot.server, until=order.deliver_by
             )
         self._check_time(signed, "rescue_by", order.rescue_by, needed, now)
+        await self._check_gas(signed, slot, quote)
         found = await chain.accepted_in(payment.nonce, max(0, head - terms.lookback))
         if found is None:
             raise Unavailable(Reason.ORDER_UNKNOWN, escrow=signed.escrow, order=payment.nonce)
@@ -230,6 +259,24 @@ class EscrowMethod(EscrowPart):
         if left < needed:
             raise PaymentRejected(
                 Reason.ORDER_LATE, order=signed.id, left=max(0, left), what=what, needed=needed
+            )
+
+    async def _check_gas(self, signed: SignedOrder, slot: OrderSlot, quote: Quote) -> None:
+        """Raises: PaymentRejected ORDER_GAS where the order brings less than it costs."""
+        worth = self._open_terms().coin_units
+        if worth is None or slot.server == self._open_terms().server:
+            return
+        gas = DELIVERY_GAS + quote.verify_gas
+        cost = gas * await self._open_chain().gas_price() * worth // COIN
+        earned = server_share(signed.order.price, slot.fee_bps)
+        if earned <= cost:
+            decimals = signed.asset.decimals
+            raise PaymentRejected(
+                Reason.ORDER_GAS,
+                earned=format_units(earned, decimals),
+                gas=gas,
+                cost=format_units(cost, decimals),
+                symbol=signed.asset.symbol,
             )
 
     def _reservable(

@@ -69,6 +69,7 @@ from inferproof.services.orders.pending_exposure import PendingExposure
 from inferproof.services.private_inputs import PrivateInputs
 from inferproof.storage.ports.jobs import Job, Jobs, Outcome, Reservation, ValidatedOrder
 from inferproof.storage.ports.ledger import Ledger
+from inferproof.storage.ports.models import ModelRecord
 from inferproof.storage.ports.reuse import (
     check_same_payment,
     check_same_payment_id,
@@ -353,23 +354,7 @@ class Intake:
         return given
 
     def _sign_quote(self, model: RegisteredModel, digest: Digest, now: int) -> SignedQuote:
-        record, estimate = model.record, model.record.estimate
-        quote = Quote(
-            model_id=record.id,
-            model_commitment=record.commitment,
-            proof_system=record.proof_system,
-            provider=record.provider,
-            price=Money(record.price, self._settings.asset),
-            payee=self._settings.payee,
-            request_digest=digest,
-            prove_ms=estimate.prove_ms if estimate else 0,
-            peak_bytes=estimate.peak_bytes if estimate else 0,
-            proof_bytes=estimate.proof_bytes if estimate else 0,
-            verify_gas=estimate.verify_gas if estimate else 0,
-            issued_at=now,
-            expires_at=now + self._settings.quote_ttl_s,
-        )
-        return SignedQuote.by(self._key, quote)
+        return SignedQuote.by(self._key, make_quote(model.record, self._settings, digest, now))
 
     async def _require_room(self) -> None:
         """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
@@ -377,3 +362,23 @@ class Intake:
         depth = await self._pending.depth(limit)
         if depth >= limit:
             raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=limit)
+
+
+def make_quote(record: ModelRecord, settings: GatewaySettings, request: Digest, now: int) -> Quote:
+    """The price of a call and its terms, from now on; `request` zero for any."""
+    estimate = record.estimate
+    return Quote(
+        model_id=record.id,
+        model_commitment=record.commitment,
+        proof_system=record.proof_system,
+        provider=record.provider,
+        price=Money(record.price, settings.asset),
+        payee=settings.payee,
+        request_digest=request,
+        prove_ms=estimate.prove_ms if estimate else 0,
+        peak_bytes=estimate.peak_bytes if estimate else 0,
+        proof_bytes=estimate.proof_bytes if estimate else 0,
+        verify_gas=estimate.verify_gas if estimate else 0,
+        issued_at=now,
+        expires_at=now + settings.quote_ttl_s,
+    )
