@@ -6,14 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from inferproof.app.order_proofs import order_numbers
+from inferproof.app.router_proofs import contract_key
+from inferproof.app.serving import REGISTRY
+from inferproof.chain.abi import calldata, words
 from inferproof.chain.escrow import Escrow, open_escrow
+from inferproof.chain.model_registry import open_registry
 from inferproof.chain.rpc import Rpc
-from inferproof.errors import Reason, Rejection
+from inferproof.errors import ArtifactRejected, Reason, Rejection
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address
 from inferproof.types.escrow import Order, OrderStatus
 from inferproof.types.payment import Authorization
+from inferproof.types.registry import ContractKey
 from inferproof.types.tensor import Tensors
 
 T = TypeVar("T")
@@ -33,6 +38,25 @@ class BuyerChain:
                 return (await rpc.head()).timestamp
 
         return _run(ask())
+
+    def check(self, escrow: Address, bundle: VerifierBundle) -> None:
+        """See OrderChain. Raises: also as `contract_key`."""
+
+        async def ask() -> ContractKey:
+            async with Rpc(self._url) as rpc:
+                await open_escrow(rpc, escrow)
+                (word,) = words(await rpc.call(escrow, calldata(REGISTRY), what=REGISTRY))
+                registry = await open_registry(rpc, Address(word[12:]))
+                return (await registry.version(bundle.commitment)).terms.key
+
+        registered, own = _run(ask()), contract_key(bundle)
+        if registered != own or not any(own.verifier):
+            raise ArtifactRejected(
+                Reason.REGISTRY_OTHER_KEY,
+                commitment=bundle.commitment,
+                got=registered.digest,
+                expected=own.digest,
+            )
 
     def numbers(self, bundle: VerifierBundle, tensors: Tensors) -> bytes:
         return order_numbers(bundle, tensors)

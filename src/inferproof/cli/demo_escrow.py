@@ -92,7 +92,11 @@ class _Demonstration:
         example = listing.card.input.examples[0]
         began = time.perf_counter()
         answer = client.request(
-            listing.card.id, example.value, max_price=MAX_PRICE, chain=self._chain
+            listing.card.id,
+            example.value,
+            max_price=MAX_PRICE,
+            escrow=self._info.escrow,
+            chain=self._chain,
         )
         self._until(answer.job_id, OrderStatus.PAID)
         err.print(
@@ -111,6 +115,7 @@ class _Demonstration:
                 listing.card.id,
                 value,
                 max_price=MAX_PRICE,
+                escrow=self._info.escrow,
                 chain=_OnlyLock(self._info.rpc_url, self._buyer),
                 terms=terms,
             )

@@ -26,7 +26,7 @@ from inferproof.cli.parts import need
 from inferproof.client import Answer, Client, Limits
 from inferproof.errors import RequestRejected
 from inferproof.protocol.signature import SigningKey
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.money import format_units
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
@@ -66,6 +66,13 @@ def new(
     value: Input,
     max_price: Annotated[str, typer.Option(help="The most to lock, such as 0.25.")],
     rpc: Rpc,
+    escrow: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The escrow that you trust with the money, as `inferproof chain verify` finds it.",
+        ),
+    ],
     key_file: KeyFile,
     receipt: ReceiptFile = RECEIPT,
     accept_within: Annotated[
@@ -132,7 +139,12 @@ def new(
         ):
             report("locking, proving, verifying", 0.5)
             answer = client.request(
-                model, read_input(value), max_price=max_price, chain=chain, terms=terms
+                model,
+                read_input(value),
+                max_price=max_price,
+                escrow=Address.from_hex(escrow),
+                chain=chain,
+                terms=terms,
             )
         _keep(answer, receipt, url, as_json=as_json)
 

@@ -27,7 +27,7 @@ from inferproof.payments.escrow.wire import SignedOrder
 from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.protocol.signature import Signer
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money
 from inferproof.types.payment import Authorization
@@ -185,13 +185,15 @@ class Client(_Shared):
         value: Any,
         *,
         max_price: str | Money,
+        escrow: Address,
         chain: OrderChain,
         terms: OrderTerms = ORDER_TERMS,
     ) -> Answer:
         """The proven answer to an input, paid by an order in an escrow: its money waits in a
         contract that checks the proof before it pays, and comes back where none comes.
 
-        `chain` makes the order, see `app.ordering.BuyerChain`. The order is written down before its
+        `escrow` is the contract that the buyer trusts with it, on a chain that `chain` makes the
+        order on, see `app.ordering.BuyerChain`. The order is written down before its
         money is locked: `resume` goes on from there, and `inferproof request` can take it back.
         Raises: PaymentRejected ESCROWS_CLOSED; as `infer`; Rejection ORDER_REFUSED.
         """
@@ -200,6 +202,7 @@ class Client(_Shared):
             model,
             body_of(value),
             max_price,
+            escrow,
             terms,
             chain,
             self._preprocess,
@@ -356,12 +359,13 @@ class AsyncClient(_Shared):
         value: Any,
         *,
         max_price: str | Money,
+        escrow: Address,
         chain: OrderChain,
         terms: OrderTerms = ORDER_TERMS,
     ) -> Answer:
         """As `Client.request`; the chain is asked in threads."""
         flow = orders.prepare_order(
-            self._buyer, model, body_of(value), max_price, terms, chain, self._preprocess
+            self._buyer, model, body_of(value), max_price, escrow, terms, chain, self._preprocess
         )
         prepared = await self._drive(flow)
         made = prepared.made

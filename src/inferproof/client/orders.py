@@ -1,8 +1,9 @@
 """Orders in an escrow, without I/O: what a buyer locks money for, made of a gateway's offer.
 
-    1  ask for the offer, as for any call; it says in which escrow the gateway serves orders
+    1  ask for the offer, as for any call; the gateway must serve orders in the buyer's escrow
     2  check it against policy and limits
-    3  fetch the model's verifier bundle, which has the offered commitment
+    3  fetch the model's verifier bundle, which has the offered commitment, and look whether the
+       escrow's registry knows the model by that bundle's key: its contract pays by no other
     4  pre-process and quantise the input here, so that the order commits to it
     5  sign the order, and an authorization of its price whose nonce is its id; write it down
 
@@ -50,6 +51,12 @@ Numbers = Callable[[VerifierBundle, Tensors], bytes]
 
 class OrderChain(Protocol):
     """What making an order asks of a chain and of the proof systems that are installed."""
+
+    def check(self, escrow: Address, bundle: VerifierBundle) -> None:
+        """Returns when the contract is an escrow of ours, whose registry knows the bundle's model
+        by the bundle's key. Raises: NotFound CHAIN_NO_CONTRACT, VERSION_NOT_REGISTERED;
+        Misconfigured ESCROW_CODE_UNKNOWN; ArtifactRejected REGISTRY_OTHER_KEY; Unavailable."""
+        ...
 
     def now(self) -> int:
         """The time of the newest block, in Unix seconds. Raises: Unavailable."""
@@ -101,20 +108,26 @@ def prepare_order(
     model: str,
     body: bytes,
     max_price: str | Money,
+    escrow: Address,
     terms: OrderTerms,
     chain: OrderChain,
     preprocess: Preprocess,
 ) -> Generator[Step, Event, PreparedOrder]:
     """Steps 1 to 5. The call is recorded in the buyer's ledger: `resume` takes it up.
 
-    Raises: PaymentRejected ESCROWS_CLOSED; what the limits, the policy and the gateway refuse.
+    Raises: PaymentRejected ESCROWS_CLOSED, ORDER_ESCROW; what the limits, the policy and the
+    gateway refuse; as `OrderChain.check`.
+    Soundness: the buyer names the escrow. One that a gateway names could have a verifier that lets
+    everything pass.
     """
     # 1
     call = unpaid_call(buyer, model, body, None)
     challenge, offer = yield from challenge_flow(buyer, call, None)
-    escrow = offered_escrow(challenge)
-    if escrow is None:
+    offered = offered_escrow(challenge)
+    if offered is None:
         raise PaymentRejected(Reason.ESCROWS_CLOSED)
+    if offered != escrow:
+        raise PaymentRejected(Reason.ORDER_ESCROW, got=escrow, expected=offered)
     # 2
     price = challenge.quote.price
     check_offer(offer, buyer.policy, buyer.tools)
@@ -122,6 +135,7 @@ def prepare_order(
     buyer.limits.check_budget(price, buyer.ledger.spent(price.asset))
     # 3
     bundle = yield from _bundle(buyer, model, challenge.quote.model_commitment)
+    chain.check(escrow, bundle)
     # 4
     salt = Digest(buyer.salts())
     tensors = preprocess(bundle, body)
