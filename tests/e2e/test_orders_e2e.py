@@ -398,7 +398,9 @@ def test_a_dry_run_says_what_would_be_served_and_earned(
     assert served["model"] == f"{orders.chain.models[0].card.id}@1.0.0"
     assert served["has_input"] is False
     assert (refused["standing"], refused["reason"]) == ("refused", "ORDER_BOND")
-    assert refused["why"] == "the order's bond is 10.000001 dUSD, and this server stakes 10 at most"
+    assert (
+        refused["why"] == "the order's bond is 10.000001 devUSDC, and this server stakes 10 at most"
+    )
     shown = CliRunner().invoke(app, ["provider", "run", "--dry-run"])
     assert "waits for its input" in shown.stdout
     monkeypatch.delenv(variable("escrow_address"))

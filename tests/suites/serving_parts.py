@@ -15,19 +15,22 @@ from market_contracts import (
 )
 from order_book_suite import ANSWER, order
 
+from inferproof.chain.abi import calldata
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.contracts import ContractArtifact, deploy
 from inferproof.chain.escrow import Escrow, accept_data
 from inferproof.chain.model_registry import ModelRegistry
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.serving import OrderAccount
+from inferproof.chain.serving import BondAccount, OrderAccount
 from inferproof.chain.token import TokenChain
+from inferproof.chain.transactions import transact
 from inferproof.payments.escrow import SignedOrder
 from inferproof.payments.escrow.method import EscrowMethod, OrderTerms
 from inferproof.payments.escrow.receipt import order_payment
 from inferproof.protocol.escrow import server_share
 from inferproof.protocol.signature import SigningKey
 from inferproof.services.event_bus import EventBus
+from inferproof.services.settlement.bonds import BondParts
 from inferproof.services.settlement.orders import Deliverable, DeliveryParts
 from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.storage.ports.jobs import Failure, Job, ValidatedOrder
@@ -109,6 +112,7 @@ class Serving:
         self.token = TokenChain(self.chain.rpc, self.chain.devnet.token)
         self.metrics = MemoryMetrics()
         self.account = OrderAccount(self.chain.rpc, self.chain.escrow, self.key)
+        self.bonds = BondAccount(self.token, self.chain.escrow, self.key)
         terms = OrderTerms(self.chain.contracts.escrow, self.key.address)
         self.method = EscrowMethod(self.token.asset, self.account, terms)
 
@@ -159,7 +163,12 @@ class Serving:
         )
 
     def settler(
-        self, stores: Stores, orders: Any = None, chain: Any = None, escrow: Any = None
+        self,
+        stores: Stores,
+        orders: Any = None,
+        chain: Any = None,
+        *,
+        keep: int | None = None,
     ) -> Settler:
         ports = orders or stores.orders
         return Settler(
@@ -173,7 +182,8 @@ class Serving:
             metrics=self.metrics,
             event_bus=EventBus(),
             leader=stores.database.leader_lock("settler"),
-            deliveries=DeliveryParts(ports.deliveries, escrow or self.account, deliverable),
+            deliveries=DeliveryParts(ports.deliveries, self.account, deliverable),
+            bonds=None if keep is None else BondParts(self.bonds, keep),
         )
 
     async def status(self, made: Order) -> OrderStatus:
@@ -185,6 +195,12 @@ class Serving:
 
     async def bought(self) -> int:
         return await self.balance(self.chain.devnet.accounts.buyer)
+
+    async def mint(self, amount: int) -> None:
+        """Tokens for the server's own account."""
+        owner, token = self.chain.devnet.accounts.owner, self.token.asset.address
+        data = calldata("mint(address,uint256)", self.key.address, amount)
+        await transact(self.chain.rpc, owner, to=token, data=data, what="mint")
 
     async def accept(self, made: Order) -> None:
         """Without a gateway, and without a delivery."""

@@ -329,3 +329,66 @@ async def test_a_settler_without_an_escrow_says_so(server: Serving, stores: Stor
     )
     with rejects(Reason.ORDERS_NOT_SERVED, message, kind=Unavailable):
         await server.settler(stores, chain=bare).settle_once()
+
+
+# -- bonds --------------------------------------------------------------------------------------
+
+
+async def test_what_is_kept_for_bonds_is_filled_up(server: Serving, stores: Stores) -> None:
+    await server.mint(700)
+    settler = server.settler(stores, keep=BONDS + 500)
+    await rounds([settler], server, stores)
+    assert await server.balance() == BONDS + 500
+    assert await server.token.balance(server.key.address) == 200
+    nonce = await server.chain.rpc.nonce(server.key.address)
+    await rounds([settler], server, stores)
+    assert await server.chain.rpc.nonce(server.key.address) == nonce == 4
+
+
+async def test_it_is_filled_with_what_there_is(
+    server: Serving, stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    settler = server.settler(stores, keep=BONDS + 500)
+    await rounds([settler], server, stores)
+    assert caplog.text.count(f"{server.key.address} lacks the tokens for bonds") == 1
+    await server.mint(300)
+    await rounds([settler], server, stores)
+    assert await server.balance() == BONDS + 300
+
+
+async def test_what_is_earned_above_that_is_taken_out(server: Serving, stores: Stores) -> None:
+    settler = server.settler(stores, keep=1_000)
+    await rounds([settler], server, stores)
+    assert await server.balance() == 1_000
+    assert await server.token.balance(server.key.address) == BONDS - 1_000
+    kept = server.settler(stores, keep=BONDS)
+    await rounds([kept], server, stores)
+    assert await server.balance() == BONDS
+
+
+async def test_a_crash_at_any_step_fills_once(
+    chain: Chain, server: Serving, tmp_path: Path
+) -> None:
+    async def told(one: Serving, boundary: Boundary, url: str) -> None:
+        await one.mint(700)
+        async with AsyncExitStack() as stack:
+            stores = await stack.enter_async_context(open_stores(url))
+            outbox: Any = Watched(stores.orders.outbox, boundary, OUTBOX_WRITES | {"fill"})
+            watched = replace(stores.orders, outbox=outbox)
+            try:
+                await rounds([one.settler(stores, watched, keep=BONDS + 500)], one, stores)
+            except Crash:
+                one.now += 40
+            if url != MEMORY:
+                await stack.aclose()
+                stores = await stack.enter_async_context(open_stores(url))
+            await rounds([one.settler(stores, keep=BONDS + 500)], one, stores)
+        assert await one.balance() == BONDS + 500
+        assert await one.token.balance(one.key.address) == 200
+
+    whole = Boundary()
+    await told(server, whole, MEMORY)
+    for at in range(1, len(whole.names) + 1):
+        await told(
+            await Serving(chain).admit(), Boundary(at), sqlite_url(tmp_path / f"bond {at}.db")
+        )
