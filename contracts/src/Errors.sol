@@ -184,7 +184,7 @@ library Errors {
     error InputNotDisclosed(bytes32 commitment);
 
     /// @notice The version is not sold in this token, or not to this buyer.
-    error NotEntitled(address buyer, bytes32 commitment, address token);
+    error NotOnSale(address buyer, bytes32 commitment, address token);
 
     /// @notice The call costs more than is locked.
     error PriceTooLow(uint256 locked, uint256 price);

@@ -295,7 +295,7 @@ contract Escrow is Balances, EIP712 {
         } else {
             return ACCESS.consume(order.buyer, order.model, order.token, order.plan);
         }
-        require(entitled, Errors.NotEntitled(order.buyer, order.model, order.token));
+        require(entitled, Errors.NotOnSale(order.buyer, order.model, order.token));
     }
 
     /// @return factor How many times an order's bond the caller stakes.

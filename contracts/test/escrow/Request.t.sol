@@ -163,7 +163,7 @@ contract RequestTest is Orders {
         Order memory o = orderOf(1);
         o.token = address(router);
         market.setToken(o.token, true, 0);
-        refused(o, abi.encodeWithSelector(Errors.NotEntitled.selector, buyer, MODEL, o.token));
+        refused(o, abi.encodeWithSelector(Errors.NotOnSale.selector, buyer, MODEL, o.token));
     }
 
     function test_request_refusesWhilePaused() public {
@@ -241,7 +241,7 @@ contract RequestTest is Orders {
     function test_request_refusesAPlanWhereThereAreNone() public {
         Order memory o = orderOf(1);
         o.plan = keccak256("plan");
-        refused(o, abi.encodeWithSelector(Errors.NotEntitled.selector, buyer, MODEL, o.token));
+        refused(o, abi.encodeWithSelector(Errors.NotOnSale.selector, buyer, MODEL, o.token));
     }
 
     function test_request_asksAccessForThePrice() public {
@@ -250,7 +250,7 @@ contract RequestTest is Orders {
         Order memory o = orderOf(1);
         refused(o, abi.encodeWithSelector(Errors.PriceTooLow.selector, PRICE, PRICE + 5));
         access.set(false, 0, 0);
-        refused(o, abi.encodeWithSelector(Errors.NotEntitled.selector, buyer, MODEL, o.token));
+        refused(o, abi.encodeWithSelector(Errors.NotOnSale.selector, buyer, MODEL, o.token));
         access.set(true, 0, 0);
         o.price = 0;
         request(o);
