@@ -305,23 +305,6 @@ contract PrivateProofsAdapterTest is Vectors {
         );
     }
 
-    /// @dev Which steps may follow which, over all pairs and triples of a key's programs.
-    function test_everyWalkEndsWhereTheSpecificationSays() public {
-        Walks walks = new Walks();
-        PrivateProofsAdapter walking = new PrivateProofsAdapter(LinkedProofs(address(walks)));
-        uint256 taken = 0;
-        for (uint256 walk = 1; walk < 8 ** 4; ++walk) {
-            if (walks.tryWalk(walking, walk)) {
-                assertTrue(allowed(walk), "a walk that is none");
-                ++taken;
-            } else {
-                assertTrue(!allowed(walk), "a walk that was refused");
-            }
-        }
-        // Of one link, two, three and four: 3; 27, 16; 146, 157; 1446, 1457.
-        assertEq(taken, 1 + 2 + 2 + 2);
-    }
-
     function test_moreLinksThanThereMayBeAreRefused() public {
         (Claim memory claim, PrivateProof memory p) = read_("linear");
         p.links = new LinkCall[](17);
@@ -348,25 +331,6 @@ contract PrivateProofsAdapterTest is Vectors {
     }
 
     // -- what tests start from -----------------------------------------------------------------
-
-    /// @dev Digits of a walk in base 8, the first step last: a digit is a step's place among the programs.
-    function allowed(uint256 walk) private pure returns (bool) {
-        uint256 kind = 1;
-        bool linked = false;
-        for (; walk != 0; walk >>= 3) {
-            uint256 step = walk & 7;
-            if (kind == 2) {
-                if (step != 7) return false;
-                kind = 3;
-            } else {
-                uint256 first = linked ? 4 : 1;
-                if (kind == 3 || step < first || step > first + 2) return false;
-                kind = step - first + 1;
-            }
-            linked = true;
-        }
-        return kind == 3;
-    }
 
     function listOf(LinkCall memory a) private pure returns (LinkCall[] memory links) {
         links = new LinkCall[](1);
@@ -475,52 +439,6 @@ contract PrivateProofsAdapterTest is Vectors {
                 files.parseJsonBytes(own, string.concat(key, "Given")),
                 files.parseJsonBytes(own, string.concat(key, "Opening"))
             );
-        }
-    }
-}
-
-/// @dev Stands where proofs are checked, and takes all of them: what is left is which links lead where.
-contract Walks is LinkedProofs {
-    error AnotherChain(bytes32 chain);
-
-    function checkWithLinks(
-        bytes32 program,
-        bytes32 chain,
-        LinkCall[] calldata links,
-        bytes calldata,
-        bytes calldata
-    ) external pure {
-        bytes32 found = 0;
-        for (uint256 i = 0; i < links.length; ++i) {
-            found = i == 0 ? links[i].program : keccak256(abi.encode(found, links[i].program));
-        }
-        if (program != bytes32(uint256(1)) || found != chain) revert AnotherChain(chain);
-    }
-
-    /// @return Whether an adapter takes the links of a walk under a key whose programs are 1 to 8.
-    function tryWalk(PrivateProofsAdapter adapter, uint256 walk) external returns (bool) {
-        PrivateProof memory p;
-        Claim memory claim;
-        for (uint256 i = 0; i < 8; ++i) {
-            p.programs[i] = bytes32(i + 1);
-        }
-        uint256 count = 0;
-        for (uint256 rest = walk; rest != 0; rest >>= 3) {
-            ++count;
-        }
-        p.links = new LinkCall[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            p.links[i].program = p.programs[walk >> 3 * i & 7];
-        }
-        p.before = new bytes(116);
-        claim.inputs = keccak256("");
-        claim.verifyingKey = keccak256(abi.encode(p.programs, keccak256(abi.encode(p.heads))));
-        bytes memory whole = abi.encode(p.programs, p.heads, p.before, p.numbers, p.links, p.proof);
-        try adapter.verifyStatement(claim, whole) {
-            return true;
-        } catch (bytes memory why) {
-            if (bytes4(why) == AnotherChain.selector) revert AnotherChain(0);
-            return false;
         }
     }
 }
