@@ -21,10 +21,18 @@ from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
 from inferproof.protocol.receipt import PRIVATE_FORMAT as PRIVATE_RECEIPT_FORMAT
 from inferproof.protocol.receipt import SETTLEMENT, receipt_struct
 from inferproof.protocol.registration import REGISTRATION
+from inferproof.protocol.revenue import (
+    RECEIVE_WITH_AUTHORIZATION,
+    funding_nonce,
+    ledger_digest,
+    payout_id,
+)
 from inferproof.protocol.statement import PRIVATE_STATEMENT, STATEMENT
 from inferproof.protocol.transfer import TRANSFER_CLAIM
 from inferproof.protocol.verifier_bundle import FORMAT as BUNDLE_FORMAT
 from inferproof.testing.samples import PAYMENTS, SETTLED, Sample, TransferSample, sample_bundle
+from inferproof.types.digest import Address
+from inferproof.types.money import Asset, Network
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
 from inferproof.types.receipt import ClaimSource, ClaimStatus
@@ -36,12 +44,18 @@ STATEMENT_MD = (ROOT / "specs/statement.md").read_text(encoding="utf-8")
 RECEIPT_MD = (ROOT / "specs/receipt.md").read_text(encoding="utf-8")
 TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
 REGISTRY_MD = (ROOT / "specs/registry.md").read_text(encoding="utf-8")
-BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD + REGISTRY_MD
+PAYOUTS_MD = (ROOT / "specs/payouts.md").read_text(encoding="utf-8")
+BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD + REGISTRY_MD + PAYOUTS_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
 STRUCTS = [
     *(STATEMENT, PRIVATE_STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
     receipt_struct(PAYMENTS["exact"].form, private_input=True),
-    *(TRANSFER_CLAIM, REGISTRATION, *(receipt_struct(part.form) for part in PAYMENTS.values())),
+    *(
+        TRANSFER_CLAIM,
+        REGISTRATION,
+        RECEIVE_WITH_AUTHORIZATION,
+        *(receipt_struct(part.form) for part in PAYMENTS.values()),
+    ),
 ]
 PREFIXES = (
     *("JSON", "FIELD", "DOCUMENT", "ARTIFACT", "PROOF", "QUOTE", "PAYMENT", "RECEIPT"),
@@ -200,3 +214,18 @@ def test_tags_and_formats_are_those_of_the_code() -> None:
 def test_the_files_named_in_the_text_exist() -> None:
     for name in re.findall(r"`(\w+\.json)`", BOTH):
         assert (ROOT / "vectors" / name).is_file(), name
+
+
+def test_the_example_of_a_payout() -> None:
+    token, contract, payer = (Address(bytes([n]) * 20) for n in (0x11, 0x22, 0x33))
+    asset = Asset(Network("eip155:31337"), token, "devUSDC", 6, "USD Coin (devnet)", "1")
+    ledger = ledger_digest(asset, contract, payer)
+    told = {
+        "ledger": ledger,
+        "id at position 3": payout_id(ledger, 7, 3),
+        "nonce": funding_nonce(ledger, 7),
+    }
+    rows = re.findall(
+        r"^\| (ledger|id at position 3|nonce) \| `(0x[0-9a-f]{64})` \|$", PAYOUTS_MD, re.M
+    )
+    assert dict(rows) == {name: value.hex for name, value in told.items()}

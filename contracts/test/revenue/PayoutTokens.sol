@@ -18,7 +18,8 @@ contract MoodyToken is ERC20 {
         BURN_ALL_GAS,
         INVALID_OPCODE,
         REENTER_PAY,
-        REENTER_CLAIM
+        REENTER_CLAIM,
+        GIVE
     }
 
     error Blocked(address who);
@@ -55,7 +56,8 @@ contract MoodyToken is ERC20 {
         }
         if (mood == Mood.RETURN_SHORT) {
             assembly ("memory-safe") {
-                mstore(0, not(0))
+                // With the last byte of an earlier answer it would be true.
+                mstore(0, 0)
                 return(0, 31)
             }
         }
@@ -72,10 +74,13 @@ contract MoodyToken is ERC20 {
         }
         if (mood == Mood.REENTER_PAY) {
             PayoutItem[] memory items = new PayoutItem[](1);
-            items[0] = PayoutItem(bytes32(uint256(7)), to, value);
+            items[0] = PayoutItem(bytes32(uint256(7)), address(0xF00), value);
+            _mint(address(this), value);
+            _approve(address(this), msg.sender, value);
             Payouts(msg.sender).pay(address(this), items);
         }
         if (mood == Mood.REENTER_CLAIM) Payouts(msg.sender).claim(address(this), to);
+        if (mood == Mood.GIVE) _mint(msg.sender, 1);
         _move(msg.sender, to, value);
         if (mood == Mood.RETURN_NOTHING) {
             assembly ("memory-safe") { return(0, 0) }

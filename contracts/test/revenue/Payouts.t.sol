@@ -295,6 +295,11 @@ contract PayoutsTest is Authorizations {
         assertEq(moody.balanceOf(address(payouts)), 77);
     }
 
+    function test_gift_inTheMiddleHoldsUpNobody() public {
+        paid(MoodyToken.Mood.GIVE);
+        assertEq(moody.balanceOf(address(payouts)), 1);
+    }
+
     // -- re-entering ---------------------------------------------------------------------------
 
     function test_reentering_payIsACredit() public {
