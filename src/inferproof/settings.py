@@ -430,6 +430,16 @@ class Settings(BaseSettings):
             "order that asks for more is not taken."
         ),
     )
+    escrow_keep_units: int | None = Field(
+        None,
+        ge=1,
+        lt=2**128,
+        description=(
+            "What is kept in the escrow to take bonds of, in atomic units of the token: filled up "
+            "from the gateway's account, which also refunds, and taken out above twice as much. "
+            "Unset: nothing is moved."
+        ),
+    )
     escrow_margin_s: int = Field(
         60,
         ge=1,

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from market_contracts import (
     order_request,
     register_model,
 )
+from typer.testing import CliRunner
 
 from inferproof.app.key_budgets import accept, give
 from inferproof.app.order_proofs import order_numbers
@@ -29,6 +30,7 @@ from inferproof.app.router_proofs import contract_key
 from inferproof.app.stores import open_stores
 from inferproof.chain.escrow import Escrow, accept_data
 from inferproof.chain.rpc import Rpc
+from inferproof.cli.main import app
 from inferproof.inference.request import request_tensors
 from inferproof.payments.escrow import ORDER_HEADER, SignedOrder, order_header
 from inferproof.payments.parts import payment_parts
@@ -39,7 +41,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.private_key import read_key
-from inferproof.settings import Settings
+from inferproof.settings import Settings, variable
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.testing.live import LiveGateway
 from inferproof.testing.market import LocalChain
@@ -148,6 +150,7 @@ class Server:
 
     key: SigningKey
     live: LiveGateway
+    given: dict[str, object] = field(default_factory=dict)
 
     def send(self, orders: Orders, order: Order, salt: Digest, body: bytes | None = None) -> Any:
         return httpx.post(
@@ -181,7 +184,9 @@ class Server:
         return job
 
 
-def settings_of(orders: Orders, name: str, **changes: object) -> tuple[SigningKey, Settings]:
+def settings_of(
+    orders: Orders, name: str, **changes: object
+) -> tuple[SigningKey, Settings, dict[str, object]]:
     """A gateway whose provider and server are one key, and which sells the model."""
     info, listing = orders.chain.devnet, orders.chain.models[0]
     key = SigningKey(keccak256(f"inferproof test server {name}".encode()))
@@ -193,7 +198,8 @@ def settings_of(orders: Orders, name: str, **changes: object) -> tuple[SigningKe
         "escrow_address": orders.contracts.escrow.hex,
         "escrow_margin_s": 2,
     }
-    settings = Settings.load(**(given | changes))
+    given |= changes
+    settings = Settings.load(**given)
 
     async def sell() -> None:
         async with open_stores(settings) as stores:
@@ -203,13 +209,13 @@ def settings_of(orders: Orders, name: str, **changes: object) -> tuple[SigningKe
         await install_model(settings, listing.card.folder, listing.compiled, key=key)
 
     asyncio.run(sell())
-    return key, settings
+    return key, settings, given
 
 
 def serve(orders: Orders, name: str) -> Server:
     """It runs, until the tests of this module end."""
-    key, settings = settings_of(orders, name)
-    return Server(key, orders.stack.enter_context(LiveGateway(settings)))
+    key, settings, given = settings_of(orders, name)
+    return Server(key, orders.stack.enter_context(LiveGateway(settings)), given)
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +307,7 @@ def test_a_late_server_is_rescued_by_another_from_its_bond(
 def test_a_deadline_that_is_missed_is_refunded_by_anybody(orders: Orders) -> None:
     """Also by the books of the server that missed it: it gives nothing back itself."""
     secret, stranger = salt(), SigningKey(secrets.token_bytes(32))
-    key, settings = settings_of(orders, "slow", prove_limit_s=0.001)
+    key, settings, _ = settings_of(orders, "slow", prove_limit_s=0.001)
     order = soon(orders, secret, rescue_by=20)
     bought = orders.balance(orders.buyer)
     job = orders.make(order)
@@ -370,3 +376,39 @@ def test_what_a_server_does_not_take(orders: Orders, server: Server) -> None:
     rushed = soon(orders, secret, accept_by=3, input_by=3, deliver_by=4)
     orders.make(rushed)
     assert refused(rushed) == (402, "ORDER_LATE")
+
+
+# -- a dry run ----------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_would_be_served_and_earned(
+    orders: Orders, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = salt()
+    good, dear = orders.order(secret), orders.order(secret, bond=10_000_001)
+    jobs = [orders.make(order) for order in (good, dear)]
+    for name, value in server.given.items():
+        if value is not None:
+            monkeypatch.setenv(variable(name), str(value))
+    result = CliRunner().invoke(app, ["provider", "run", "--dry-run", "--json"])
+    assert result.exit_code == 0, result.output
+    rows = {row["order"]: row for row in json.loads(result.stdout)["orders"]}
+    served, refused = (rows[job.hex] for job in jobs)
+    assert (served["standing"], served["earns"], served["why"]) == ("servable", "0.2925", None)
+    assert served["model"] == f"{orders.chain.models[0].card.id}@1.0.0"
+    assert served["has_input"] is False
+    assert (refused["standing"], refused["reason"]) == ("refused", "ORDER_BOND")
+    assert (
+        refused["why"] == "the order's bond is 10.000001 devUSDC, and this server stakes 10 at most"
+    )
+    shown = CliRunner().invoke(app, ["provider", "run", "--dry-run"])
+    assert "waits for its input" in shown.stdout
+    monkeypatch.delenv(variable("escrow_address"))
+    without = CliRunner().invoke(app, ["provider", "run", "--json"])
+    assert json.loads(without.stdout) == {
+        "reason": "SETTING_WRONG",
+        "message": "INFERPROOF_ESCROW_ADDRESS: it is not set; a provider serves the orders of an "
+        "escrow",
+    }
+    for order in (good, dear):
+        orders.on_chain(lambda rpc, o=order: orders.escrow_of(rpc).cancel(o, orders.buyer))

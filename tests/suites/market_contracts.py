@@ -38,7 +38,16 @@ class MarketContracts:
 
 
 async def deploy_market(rpc: Rpc, info: DevnetInfo, selector: bytes) -> MarketContracts:
-    """All of them, with the adapter of private proofs, the devnet's token listed, a fee."""
+    """All of them, with the adapter of private proofs behind the selector."""
+    adapter = await deploy_private_adapter(rpc, info.accounts.owner, info.private_proofs)
+    return await deploy_escrow(rpc, info, selector, adapter)
+
+
+async def deploy_escrow(
+    rpc: Rpc, info: DevnetInfo, selector: bytes, adapter: Address
+) -> MarketContracts:
+    """All of them, with this verifier behind the selector; the devnet's token is listed, and there
+    is a fee."""
     owner = info.accounts.owner
     market = await deploy(rpc, load_artifact(MARKET), owner, owner.address, 0)
 
@@ -48,7 +57,6 @@ async def deploy_market(rpc: Rpc, info: DevnetInfo, selector: bytes) -> MarketCo
 
     reputation = await deploy(rpc, load_artifact(REPUTATION), owner, market)
     router = VerifierRouter(rpc, await deploy_router(rpc, owner, owner.address))
-    adapter = await deploy_private_adapter(rpc, owner, info.private_proofs)
     specification = Digest(keccak256(b"specs/private-mode.md"))
     await router.add(
         Verifier(selector, adapter, CAP, specification, ContractAssurance.ZK_PRIVATE, "sumcheck"),

@@ -118,6 +118,7 @@ async def start_background(
         heartbeat=heartbeat,
         payouts=None if core.payouts is None else PayoutParts(stores.payouts, core.payouts),
         deliveries=None if core.serving is None else core.serving.deliveries,
+        bonds=None if core.serving is None else core.serving.bonds,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {

@@ -9,10 +9,12 @@ from inferproof.chain.abi import calldata, words
 from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.model_registry import ModelRegistry
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.serving import OrderAccount
+from inferproof.chain.serving import BondAccount, OrderAccount
+from inferproof.chain.token import TokenChain
 from inferproof.chain.verifier_router import VerifierRouter
 from inferproof.payments.escrow.method import OrderTerms
 from inferproof.protocol.signature import SigningKey
+from inferproof.services.settlement.bonds import BondParts
 from inferproof.services.settlement.orders import DeliveryParts
 from inferproof.settings import Settings
 from inferproof.types.digest import Address
@@ -29,6 +31,7 @@ class Serving:
     account: OrderAccount
     keys: OrderKeys
     deliveries: DeliveryParts
+    bonds: BondParts | None
     terms: OrderTerms
 
 
@@ -44,13 +47,16 @@ async def open_serving(
         return None
     escrow = await open_escrow(rpc, Address.from_hex(settings.escrow_address))
     registry, router = await _asked(rpc, escrow.address, (REGISTRY, ROUTER))
-    account = OrderAccount(rpc, escrow, key)
+    account, keep = OrderAccount(rpc, escrow, key), settings.escrow_keep_units
     proofs = OrderProofs(rpc, VerifierRouter(rpc, router), stores.catalog, stores.blobs)
     return Serving(
         escrow=escrow,
         account=account,
         keys=OrderKeys(ModelRegistry(rpc, registry)),
         deliveries=DeliveryParts(stores.orders.deliveries, account, proofs),
+        bonds=None
+        if keep is None
+        else BondParts(BondAccount(TokenChain(rpc, settings.asset), escrow, key), keep),
         terms=OrderTerms(
             escrow=escrow.address,
             server=key.address,

@@ -7,12 +7,16 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from inferproof.chain.abi import calldata
 from inferproof.chain.answers import ChainReceipt, PlacedLog
 from inferproof.chain.escrow import (
     ACCEPTED,
+    APPROVE,
     DELIVERED,
+    DEPOSIT,
     REFUNDED,
     REQUESTED,
+    WITHDRAW,
     Escrow,
     accept_data,
     deliver_data,
@@ -20,6 +24,7 @@ from inferproof.chain.escrow import (
 )
 from inferproof.chain.ranges import in_ranges
 from inferproof.chain.rpc import CallReverted, Rpc
+from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import PaymentRejected, Reason, Rejection, Unavailable
 from inferproof.protocol.escrow import acceptor_in
@@ -41,6 +46,9 @@ ACCEPT_GAS = 250_000
 """More than twice what an acceptance takes (bench/gas). What is left over is not charged."""
 _SPARE = 10
 """A delivery is given a tenth more gas than it takes now: its block may be another one."""
+BOND_GAS = 250_000
+"""Of what moves tokens in and out, also of one behind a proxy."""
+ALLOWANCE = "allowance(address,address)"
 ACCEPT_CALL = "accept"
 DELIVER_CALL = "deliver"
 
@@ -90,10 +98,6 @@ class OrderAccount:
             if order is not None and order.id == self._escrow.id_of(order.order):
                 found.append(OpenOrder(order.id, order.order, order.fee_bps, placed.block))
         return found
-
-    async def bond_balance(self, token: Address) -> int:
-        """What bonds can be taken of: the server's balance in the escrow. Units: atomic."""
-        return await self._escrow.balance(self.server, token)
 
     async def payer_states(self, acceptances: Sequence[Acceptance]) -> list[PayerState]:
         """Of each order what the price is worth now: it is `used` once it is not open any more."""
@@ -200,6 +204,52 @@ class OrderAccount:
 
     async def _logs(self, topics: Sequence[Digest], start: int, end: int) -> tuple[PlacedLog, ...]:
         return await self._rpc.logs(self.escrow, topics, first_block=start, last_block=end)
+
+
+class BondAccount:
+    """A server's balance in an escrow: a services.settlement.bonds.BondChain of one token."""
+
+    def __init__(self, token: TokenChain, escrow: Escrow, key: SigningKey) -> None:
+        self._token = token
+        self._escrow = escrow
+        self._key = key
+
+    async def bond_balance(self) -> int:
+        """What the server has in the escrow. Units: atomic."""
+        return await self._escrow.balance(self._key.address, self._token.asset.address)
+
+    async def bond_allowance(self) -> int:
+        """What the escrow may take of the server's tokens. Units: atomic."""
+        data = calldata(ALLOWANCE, self._key.address, self._escrow.address)
+        token = self._token.asset.address
+        answer = await self._token.rpc.call(token, data, what=ALLOWANCE)
+        return int.from_bytes(answer[:32], "big")
+
+    async def sign_allowance(self, amount: int, nonce: int, fees: Fees) -> SignedTx:
+        """The transaction that lets the escrow take so much."""
+        data = calldata(APPROVE, self._escrow.address, amount)
+        return self._sign(self._token.asset.address, data, nonce, fees)
+
+    async def sign_deposit(self, amount: int, nonce: int, fees: Fees) -> SignedTx:
+        """The transaction that puts so much into the escrow."""
+        data = calldata(DEPOSIT, self._token.asset.address, amount)
+        return self._sign(self._escrow.address, data, nonce, fees)
+
+    async def sign_withdrawal(self, amount: int, nonce: int, fees: Fees) -> SignedTx:
+        """The transaction that takes so much out, to the server."""
+        data = calldata(WITHDRAW, self._token.asset.address, self._key.address, amount)
+        return self._sign(self._escrow.address, data, nonce, fees)
+
+    def _sign(self, to: Address, data: bytes, nonce: int, fees: Fees) -> SignedTx:
+        return sign_tx(
+            self._key,
+            chain_id=self._escrow.chain_id,
+            nonce=nonce,
+            fees=fees,
+            gas=BOND_GAS,
+            to=to,
+            data=data,
+        )
 
 
 def acceptance_outcome(receipt: ChainReceipt, acceptance: Acceptance) -> ItemOutcome:

@@ -34,6 +34,7 @@ from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
 from inferproof.services.settlement.base import SettlementChain, Settles
 from inferproof.services.settlement.blocks import Blocks
+from inferproof.services.settlement.bonds import BondParts, KeepingBonds
 from inferproof.services.settlement.orders import Delivering, DeliveryParts
 from inferproof.services.settlement.outcomes import Outcomes
 from inferproof.services.settlement.parts import (
@@ -89,6 +90,7 @@ class Settler:
         heartbeat: Heartbeat | None = None,
         payouts: PayoutParts | None = None,
         deliveries: DeliveryParts | None = None,
+        bonds: BondParts | None = None,
     ) -> None:
         self._chain = chain
         self._leader = leader
@@ -107,6 +109,7 @@ class Settler:
         self._delivering = (
             None if deliveries is None else Delivering(self._parts, deliveries, self._free_nonces)
         )
+        self._bonds = None if bonds is None else KeepingBonds(self._parts, bonds, self._free_nonces)
         self._outcomes = Outcomes(self._parts, self._paying_out, self._delivering)
         self._screening = Screening(self._parts, self._outcomes)
         self._blocks = Blocks(self._parts)
@@ -190,6 +193,9 @@ class Settler:
         if self._delivering is not None:  # first: each has a time until which it earns
             started += await self._delivering.start(sight, room, raws, faults)
             room -= len(started)
+        if self._bonds is not None and room > 0:
+            kept = await self._bonds.start(items, sight, raws)
+            started, room = started + kept, room - len(kept)
         if room > 0:
             refunds = await self._refunds(items, sight, room, raws, faults)
             started, room = started + refunds, room - len(refunds)

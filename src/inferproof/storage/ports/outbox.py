@@ -18,6 +18,8 @@ class OutboxKind(StrEnum):
     REFUND = "refund"
     PAYOUT = "payout"
     DELIVERY = "delivery"
+    BOND = "bond"
+    """A server's balance in an escrow is filled or emptied."""
     FILLER = "filler"
     """Nothing: it takes a number that those after it wait for."""
 
@@ -162,8 +164,10 @@ class Outbox(Protocol):
         """Another transaction with the same number and higher fees, beside the earlier ones."""
         ...
 
-    async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
-        """A FILLER in the outbox."""
+    async def fill(
+        self, tx: NewTransaction, *, now: int, kind: OutboxKind = OutboxKind.FILLER
+    ) -> OutboxItem:
+        """A FILLER in the outbox, or a BOND: nothing follows from it but what the chain says."""
         ...
 
     async def note_sent(self, txs: Sequence[Digest], *, now: int) -> None: ...

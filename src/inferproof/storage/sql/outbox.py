@@ -112,9 +112,11 @@ class SqlOutbox:
 
         return await self._db.write(change)
 
-    async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
+    async def fill(
+        self, tx: NewTransaction, *, now: int, kind: OutboxKind = OutboxKind.FILLER
+    ) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            return await add_item(connection, OutboxKind.FILLER, [], tx, now)
+            return await add_item(connection, kind, [], tx, now)
 
         return await self._db.write(change)
 
