@@ -122,26 +122,6 @@ library Errors {
     /// @notice The verifier that was asked did not accept the proof.
     error ProofDoesNotHold();
 
-    // -- revenue -------------------------------------------------------------------------------
-
-    /// @notice The payer has paid under this id before, or names it twice.
-    error AlreadyPaid(address payer, bytes32 id);
-
-    /// @notice A payout has one item at least.
-    error NoItems();
-
-    /// @notice An item pays something, to somebody who can take it out again.
-    error BadPayoutItem(bytes32 id);
-
-    /// @notice The gas does not suffice for this item and whatever its transfer does.
-    error PayoutGasTooLow(bytes32 id, uint256 left);
-
-    /// @notice The token moved other amounts than it was asked to: it takes fees, or lies.
-    error TokenNotExact(address token);
-
-    /// @notice Nothing in this token waits for the payee.
-    error NothingToClaim(address payee, address token);
-
     // -- administration, reputation, escrow ----------------------------------------------------
 
     /// @notice The fee has a limit that nobody can change, in basis points.

@@ -44,24 +44,6 @@ library Events {
     /// @notice A verifier has ended, and its selector is never used again.
     event VerifierRetired(bytes4 indexed selector);
 
-    // -- revenue -------------------------------------------------------------------------------
-
-    /// @notice The payee has the money. Nothing is paid under the payer's id again.
-    event PaidOut(
-        address indexed payer, bytes32 indexed id, address indexed to, address token, uint256 amount
-    );
-
-    /// @notice The token did not pass the money on: it waits for the payee here. Nothing is paid under the
-    /// payer's id again.
-    event PayoutCredited(
-        address indexed payer, bytes32 indexed id, address indexed to, address token, uint256 amount
-    );
-
-    /// @notice The payee took out what waited.
-    event CreditClaimed(
-        address indexed payee, address indexed token, address indexed to, uint256 amount
-    );
-
     // -- administration, reputation, escrow ----------------------------------------------------
 
     /// @notice The fee of new orders, in basis points.
