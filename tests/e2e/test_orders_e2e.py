@@ -407,8 +407,8 @@ def test_a_dry_run_says_what_would_be_served_and_earned(
     without = CliRunner().invoke(app, ["provider", "run", "--json"])
     assert json.loads(without.stdout) == {
         "reason": "SETTING_WRONG",
-        "message": "INFERPROOF_ESCROW_ADDRESS: it is not set; a provider serves the orders of an "
-        "escrow",
+        "message": "the setting INFERPROOF_ESCROW_ADDRESS is wrong: it is not set; a provider "
+        "serves the orders of an escrow",
     }
     for order in (good, dear):
         orders.on_chain(lambda rpc, o=order: orders.escrow_of(rpc).cancel(o, orders.buyer))
