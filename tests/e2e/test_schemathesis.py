@@ -52,7 +52,7 @@ def check(operation: schemathesis.APIOperation, mode: GenerationMode, how: setti
 
 
 def test_requests_find_no_server_error(operations: list[schemathesis.APIOperation]) -> None:
-    assert len(operations) == 26
+    assert len(operations) == 29
     few = settings(
         max_examples=10,
         deadline=None,

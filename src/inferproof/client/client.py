@@ -372,6 +372,16 @@ class AsyncClient(_Shared):
         await asyncio.to_thread(chain.place, made.escrow, made.order, prepared.authorization)
         return await self._drive(flows.paid_flow(self._buyer, prepared.call, prepared.gateway))
 
+    async def resume_request(self, job: Digest, chain: OrderChain) -> Answer:
+        """As `Client.resume_request`; the chain is asked in a thread."""
+        signed, authorization = self._order_of(job)
+        await asyncio.to_thread(chain.place, signed.escrow, signed.order, authorization)
+        return await self.resume(job)
+
+    async def rescue(self, job: Digest) -> Answer:
+        """As `Client.rescue`."""
+        return await self._drive(orders.rescue_flow(self._buyer, self._buyer.ledger.call(job)))
+
     async def resume(self, job: Digest) -> Answer:
         """As `Client.resume`."""
         return await self._drive(flows.resume_flow(self._buyer, job))

@@ -11,12 +11,15 @@ from payout_parts import answered
 
 from inferproof.api.context import Services
 from inferproof.api.create import create_app
+from inferproof.api.routes.revenue import _ledger
+from inferproof.errors import NotFound, Reason
 from inferproof.protocol.revenue import split
 from inferproof.services.models.catalog import Catalog
 from inferproof.services.revenue.service import RevenueService, RevenueSettings
 from inferproof.storage.ports.revenue import PayoutTerms
 from inferproof.storage.sql.revenue import SqlRevenue
 from inferproof.testing.memory_store import Stores, open_stores
+from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState
 from inferproof.types.revenue import Entry
@@ -119,3 +122,11 @@ async def test_a_server_without_a_ledger_says_so(services: Services) -> None:
             "message": "this server keeps no ledger of revenue",
         },
     )
+
+
+def test_a_ledger_that_is_not_kept_is_not_there() -> None:
+    class Nothing:
+        revenue = None
+
+    with rejects(Reason.REVENUE_NOT_KEPT, "this server keeps no ledger of revenue", kind=NotFound):
+        _ledger(Nothing())  # type: ignore[arg-type]

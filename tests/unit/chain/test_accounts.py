@@ -254,7 +254,7 @@ async def test_a_stranger_who_was_faster_settles_it_too(authorize: Authorize) ->
                 authorization,
                 accounts.owner,
                 nonce=await token.nonce(accounts.owner.address),
-                fees=replace(fees, cap=fees.cap * 10, tip=fees.tip * 10 + 10**9),
+                fees=replace(fees, cap=fees.cap * 10 + 10**9, tip=fees.tip * 10 + 10**9),
             )
             await token.submit_raw(theirs.raw)
             settling = asyncio.create_task(ours.settle(authorization))

@@ -154,6 +154,16 @@ async def test_another_claim_and_another_proof_are_refused_by_their_reasons(
             assert str(caught.value) == f"{expected} {why}"
 
 
+async def test_a_refusal_is_told_in_the_verifiers_words(router: VerifierRouter) -> None:
+    with rejects(
+        Reason.PROOF_REFUSED_BY_ROUTER,
+        f"the router {router.address} does not let the proof pass: the verifier says "
+        "ProofTooShort(0, 416)",
+        kind=ProofRejected,
+    ):
+        await router.verify(SELECTOR, claim("linear"), b"")
+
+
 # -- what stands behind selectors --------------------------------------------------------------
 
 

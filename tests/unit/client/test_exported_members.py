@@ -32,8 +32,12 @@ def test_members_of_the_clients() -> None:
         "events",
         "infer",
         "offer",
+        "open_call",
         "open_jobs",
+        "request",
+        "rescue",
         "resume",
+        "resume_request",
         "wait",
     ]
     assert public(client.AsyncClient) == [
@@ -41,8 +45,12 @@ def test_members_of_the_clients() -> None:
         "events",
         "infer",
         "offer",
+        "open_call",
         "open_jobs",
+        "request",
+        "rescue",
         "resume",
+        "resume_request",
         "wait",
     ]
 

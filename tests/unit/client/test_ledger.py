@@ -11,8 +11,15 @@ from gateway_double import BODY, GatewayDouble, buyer, drive
 from inferproof.client import MadeTransfer
 from inferproof.client.flow import infer_flow
 from inferproof.client.ledger import Ledger, PaidCall
+from inferproof.client.orders import order_in
 from inferproof.client.steps import Lost
-from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
+from inferproof.errors import (
+    InferproofError,
+    Misconfigured,
+    Reason,
+    RequestRejected,
+    Unavailable,
+)
 from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.x402.wire import EXTENSION
 from inferproof.protocol.encoding import canonical_json
@@ -36,6 +43,16 @@ def test_a_call_is_written_and_read_back() -> None:
     assert read == call
     assert read.payment.salt == Digest(b"\x5a" * 32)
     assert read.job_id == call.job_id
+
+
+def test_a_call_that_no_order_pays_for_has_none() -> None:
+    call = signed_call()
+    with rejects(
+        Reason.CALL_WITHOUT_ORDER,
+        f"the call of job {call.job_id} was not paid for by an order in an escrow",
+        kind=RequestRejected,
+    ):
+        order_in(call)
 
 
 def test_the_salt_of_a_private_input_is_part_of_the_call() -> None:

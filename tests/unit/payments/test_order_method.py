@@ -147,25 +147,6 @@ def test_an_order_of_another_escrow() -> None:
             Reason.ORDER_SERVER,
             f"the order is for the server {STRANGER.address}, and not for {SERVER}",
         ),
-        (
-            {"model": OTHER_MODEL},
-            {},
-            Reason.ORDER_MODEL,
-            f"the order is of model {OTHER_MODEL}, the request is to {MODEL}",
-        ),
-        (
-            {},
-            {"provider": STRANGER.address},
-            Reason.ORDER_PROVIDER,
-            f"an order is paid to who proves it, {SERVER}; the provider of this model is "
-            f"{STRANGER.address}",
-        ),
-        (
-            {"bond": 1_000_001},
-            {},
-            Reason.ORDER_BOND,
-            "the order's bond is 1.000001 USDC, and this server stakes 1 at most",
-        ),
     ],
 )
 def test_what_is_not_on_the_terms(
@@ -174,6 +155,29 @@ def test_what_is_not_on_the_terms(
     asked = presented(sample_order(**({"model": MODEL} | order)))
     with rejects(reason, message, kind=PaymentRejected):
         method().check(asked, replace(quote(), **quoted), ORDERED_AT)
+
+
+def test_orders_that_this_server_is_not_paid_for() -> None:
+    with rejects(
+        Reason.ORDER_MODEL,
+        f"the order is of model {OTHER_MODEL}, the request is to {MODEL}",
+        kind=PaymentRejected,
+    ):
+        method().check(presented(sample_order(model=OTHER_MODEL)), quote(), ORDERED_AT)
+    with rejects(
+        Reason.ORDER_PROVIDER,
+        f"an order is paid to who proves it, {SERVER}; the provider of this model is "
+        f"{STRANGER.address}",
+        kind=PaymentRejected,
+    ):
+        asked = presented(sample_order(model=MODEL))
+        method().check(asked, replace(quote(), provider=STRANGER.address), ORDERED_AT)
+    with rejects(
+        Reason.ORDER_BOND,
+        "the order's bond is 1.000001 USDC, and this server stakes 1 at most",
+        kind=PaymentRejected,
+    ):
+        method().check(presented(sample_order(model=MODEL, bond=1_000_001)), quote(), ORDERED_AT)
 
 
 def test_what_is_on_the_terms_passes() -> None:

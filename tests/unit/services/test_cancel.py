@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from order_book_suite import order
 from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay
 
 from inferproof.errors import Conflict, Reason
@@ -159,6 +161,22 @@ async def test_only_the_payer_cancels(services: Services) -> None:
     ):
         await services.cancel(job.id, STRANGER)
     assert await state(services, job.id) is JobState.RESERVED
+
+
+async def test_what_serves_an_order_is_called_off_in_its_escrow(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with open_stores(MEMORY) as stores:
+        services = build(world, stores)
+        asked = replace(order(), deliver_by=2**33)
+        await stores.orders.jobs.reserve(asked)
+        nonce_of = asked.payment.nonce
+        with rejects(
+            Reason.ORDER_CANCEL,
+            f"the job serves order {nonce_of}; take that back in its escrow, while nobody has "
+            "accepted it",
+            kind=Conflict,
+        ):
+            await services.cancel(asked.job_id)
 
 
 @pytest.mark.parametrize("policy", list(CancelPolicy))
