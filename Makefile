@@ -5,7 +5,7 @@
 # make serve    run a gateway on a local chain, with the three models
 # make versions  install the lowest and the newest allowed dependencies, and try each
 # make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
-# make check    format, lint, types, layers, contract tests
+# make check    format, lint, types, layers, contract tests, gas
 # make test-native  run the tests of the Rust crates
 # make mutants  MUTANTS='--re check_bits' change what checks proofs, place by place, and run the tests on each; all: days
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
@@ -90,6 +90,7 @@ check: bootstrap
 	@scripts/rust.sh fmt --check
 	@scripts/rust.sh clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) -C contracts test
+	$(PY) -m bench.gas
 
 fix: bootstrap
 	$(BIN)/ruff format .

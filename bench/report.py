@@ -1,7 +1,10 @@
-"""RESULTS.md from results.json: nothing stands in it that was not measured or is not fixed here."""
+"""RESULTS.md from results.json and gas.json: nothing stands in it that was not measured or is not
+fixed here."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from bench.gas import render_gas
 from bench.gateway import STAGES
 from bench.native_report import render_native
 from bench.tables import QUIET, human, image, ratio, table
@@ -15,8 +18,8 @@ What a proof of the native prover costs over a run of the same model by ONNX Run
 ![What a proof costs over a plain run, by family](../docs/reference/corpus.png)"""  # noqa: E501
 
 
-def render(results: dict[str, Any]) -> str:
-    """The whole file."""
+def render(results: dict[str, Any], gas: Mapping[str, Any] | None = None) -> str:
+    """The whole file, with the contents of gas.json."""
     parts = (
         _head(results),
         render_native(results.get("native"), results.get("peers")),
@@ -27,6 +30,7 @@ def render(results: dict[str, Any]) -> str:
         _stages(results["gateway"]),
         _burst(results.get("burst")),
         _orders(results.get("orders")),
+        render_gas(gas),
         _how(results),
     )
     return "\n\n".join(filter(None, parts)) + "\n"

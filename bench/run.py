@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from bench.burst import Burst, measure_bursts  # noqa: E402
+from bench.gas import EARLIER  # noqa: E402
 from bench.gateway import Scenario, measure_calls, open_shop  # noqa: E402
 from bench.limits import Limits  # noqa: E402
 from bench.machine import (  # noqa: E402
@@ -240,7 +241,7 @@ def write(results: dict[str, Any], out: Path) -> None:
 
 
 def _draw(results: dict[str, Any], out: Path) -> None:
-    (out / "RESULTS.md").write_text(render(results))
+    (out / "RESULTS.md").write_text(render(results, json.loads(EARLIER.read_text())))
     shutil.rmtree(out / "plots", ignore_errors=True)
     draw(results, out / "plots")
 

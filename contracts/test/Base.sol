@@ -16,6 +16,7 @@ interface Vm {
     function expectRevert() external;
     function expectEmit(address emitter) external;
     function cool(address target) external;
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 /// @dev What every test contract starts from. Small on purpose: the copy of forge-std on npm is an

@@ -9,8 +9,6 @@ import {Events} from "../../src/Events.sol";
 import {PlanTerms} from "../../src/access/Plans.sol";
 
 contract AccessTest is AccessPlans {
-    event Gas(string what, uint256 gasUsed);
-
     function setUp() public {
         deployAll();
     }
@@ -296,35 +294,5 @@ contract AccessTest is AccessPlans {
     function test_interfaces_areThoseOfTokens() public view {
         assertTrue(access.supportsInterface(type(IERC1155).interfaceId), "no ERC-1155");
         assertTrue(!access.supportsInterface(0xffffffff), "anything");
-    }
-
-    // -- gas -----------------------------------------------------------------------------------
-
-    function test_gas_consumingAPassOrCreditsTakesLessThan40000() public {
-        bytes32 pack = buyAs(ALICE, make(packTerms()));
-        bytes32 pass = buyAs(ALICE, make(passTerms()));
-        bytes32 subscription = make(subscriptionTerms());
-        subscribeAs(ALICE, subscription, 0);
-        emit Gas("pack, first call", gasOf(MODEL, pack, 40_000));
-        emit Gas("pack, second call", gasOf(MODEL, pack, 40_000));
-        emit Gas("pack, of the second version", gasOf(SECOND, pack, 40_000));
-        emit Gas("pass, refundable", gasOf(MODEL, pass, 40_000));
-        emit Gas("subscription, first call", gasOf(MODEL, subscription, 40_000));
-        vm.warp(block.timestamp + 1 days);
-        emit Gas("pass, after its refund window", gasOf(MODEL, pass, 40_000));
-        emit Gas("free, first call", gasOf(MODEL, make(freeTerms()), 60_000));
-    }
-
-    function gasOf(bytes32 version, bytes32 right, uint256 most) private returns (uint256 used) {
-        address paidIn = address(token);
-        // As in a transaction of its own to the contract.
-        vm.cool(address(access));
-        vm.cool(address(registry));
-        assertTrue(address(access).code.length != 0, "no contract");
-        vm.prank(ESCROW);
-        uint256 before = gasleft();
-        access.consume(ALICE, version, paidIn, right);
-        used = before - gasleft();
-        assertTrue(used < most, "too much gas");
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Orders, TestRouter} from "./Orders.sol";
+import {GasMeter} from "../GasMeter.sol";
 import {AccessRules} from "../../src/access/AccessRules.sol";
 import {Permit} from "../../src/escrow/Balances.sol";
 import {Escrow} from "../../src/escrow/Escrow.sol";
@@ -39,13 +40,9 @@ contract QuietRouter is Router {
     }
 }
 
-/// @dev What a transaction of each kind takes: execution, 21,000, and its call data. What comes before is done in
-/// `setUp`, another transaction: storage is cold, and each slot has the price of its first write. At a first use the
-/// buyer or the server has nothing yet of what is written of it; in the steady state it has. The very first order of
-/// all in a token also fills the escrow's own slots, and has no bound.
-contract GasTest is Orders {
-    event Gas(string what, uint256 gasUsed);
-
+/// @dev At a first use the buyer or the server has nothing yet of what is written of it; in the steady state it has.
+/// The very first order of all in a token also fills the escrow's own slots, and has no bound.
+contract GasTest is Orders, GasMeter {
     address private first = address(0xF125);
     address private newBuyer;
     Escrow private steady;
@@ -207,18 +204,7 @@ contract GasTest is Orders {
         private
         returns (uint256 gas)
     {
-        gas = 21_000;
-        for (uint256 i = 0; i < data.length; ++i) {
-            gas += data[i] == 0 ? 4 : 16;
-        }
-        address to = address(escrow);
-        // Sender and receiver of a transaction are warm.
-        assertTrue(to.code.length + who.balance != 0, "warm");
-        vm.prank(who);
-        uint256 start = gasleft();
-        (bool done,) = to.call(data);
-        gas += start - gasleft();
-        assertTrue(done, what);
-        emit Gas(what, gas);
+        gas = measured(who, address(escrow), data);
+        vm.snapshotValue("escrow", what, gas);
     }
 }

@@ -32,8 +32,6 @@ contract ModelRegistryTest is Registrations {
     address private provider;
     address private thief;
 
-    event Gas(string what, uint256 gasUsed);
-
     function setUp() public {
         vm.warp(NOW);
         token = new DevnetUSD(address(this));
@@ -515,32 +513,6 @@ contract ModelRegistryTest is Registrations {
         registry.seal(digest);
         assertEq(registry.sealedAt(digest), NOW);
         assertEq(registry.sealedAt(another), 0);
-    }
-
-    // -- gas -----------------------------------------------------------------------------------
-
-    /// @dev What the whole transaction takes: of call data too, and 21,000 of its own.
-    function test_gas_registeringTakesAtMost220000() public {
-        Registration memory r = registrationOf(FIRST, address(token));
-        bytes32 digest = digestFor(address(registry), block.chainid, r);
-        uint256 gas = transaction("seal", abi.encodeCall(registry.seal, (digest)));
-        assertTrue(gas < 55_000, "a seal is dear");
-        bytes memory signature = sealedBy(registry, PROVIDER_KEY, r);
-        gas = transaction("register", abi.encodeCall(registry.register, (r, signature)));
-        assertTrue(gas <= 220_000, "a registration is dearer than 220,000");
-        assertTrue(gas > 150_000, "the measurement misses something");
-    }
-
-    function transaction(string memory what, bytes memory data) private returns (uint256 gas) {
-        gas = 21_000;
-        for (uint256 i = 0; i < data.length; ++i) {
-            gas += data[i] == 0 ? 4 : 16;
-        }
-        uint256 start = gasleft();
-        (bool done,) = address(registry).call(data);
-        gas += start - gasleft();
-        assertTrue(done, what);
-        emit Gas(what, gas);
     }
 
     // -- inside --------------------------------------------------------------------------------

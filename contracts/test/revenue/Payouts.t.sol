@@ -25,8 +25,6 @@ contract PayoutsTest is Authorizations {
     Payouts private payouts;
     address private payer;
 
-    event Gas(string what, uint256 gasUsed);
-
     function setUp() public {
         vm.warp(NOW);
         payer = vm.addr(PAYER_KEY);
@@ -410,46 +408,6 @@ contract PayoutsTest is Authorizations {
         }
         assertEq(moody.balanceOf(address(payouts)), waiting);
         assertEq(moody.balanceOf(payer), 1e12 - total);
-    }
-
-    // -- gas -----------------------------------------------------------------------------------
-
-    /// @dev What the whole transaction takes, of call data too, for 50 payees none of whom holds any.
-    function test_gas_payoutOf50TakesAtMost45000Each() public {
-        PayoutItem[] memory items = many(50, 1_234_567);
-        bytes32 word = keccak256("payout");
-        uint256 total;
-        for (uint256 i = 0; i < 50; ++i) {
-            items[i].id = bytes32((uint256(word) >> 8 << 8) + i);
-            items[i].to = address(uint160(uint256(keccak256(abi.encode(i)))));
-            total += items[i].amount;
-        }
-        Funding memory funding = signedFor(total, address(payouts));
-        bytes memory data =
-            abi.encodeCall(payouts.payWithAuthorization, (address(usd), items, funding));
-        uint256 gas = transaction("a payout to 50 new payees", data) / 50;
-        assertTrue(gas <= 45_000, "a payout is dearer than 45,000");
-        assertTrue(gas > 25_000, "the measurement misses something");
-        for (uint256 i = 0; i < 50; ++i) {
-            items[i].id = bytes32(uint256(items[i].id) + 50);
-        }
-        vm.prank(payer);
-        usd.approve(address(payouts), type(uint256).max);
-        data = abi.encodeCall(payouts.pay, (address(usd), items));
-        assertTrue(transaction("another to the same", data) / 50 <= gas, "dearer later");
-    }
-
-    function transaction(string memory what, bytes memory data) private returns (uint256 gas) {
-        gas = 21_000;
-        for (uint256 i = 0; i < data.length; ++i) {
-            gas += data[i] == 0 ? 4 : 16;
-        }
-        vm.prank(payer);
-        uint256 start = gasleft();
-        (bool done,) = address(payouts).call(data);
-        gas += start - gasleft();
-        assertTrue(done, what);
-        emit Gas(what, gas);
     }
 
     // -- inside --------------------------------------------------------------------------------
