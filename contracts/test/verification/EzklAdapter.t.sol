@@ -45,11 +45,6 @@ contract EzklAdapterTest is Base {
         adapter = new EzklAdapter(Halo2Verifier(address(double)));
     }
 
-    function test_anAdapterAsksAContract() public {
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotAVerifier.selector, address(1234)));
-        new EzklAdapter(Halo2Verifier(address(1234)));
-    }
-
     function test_publicValuesAreInputsStatementOutputs() public {
         (Claim memory claim, EzklProof memory p) = sample();
         bytes4 answer = adapter.verifyStatement(claim, encoded(p));
