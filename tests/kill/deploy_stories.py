@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from deploy_command import COMMAND, DEPLOY
 from stories import Case
 
 from inferproof.chain.create2 import DEPLOYER, DEPLOYER_CODE, Planned
@@ -20,7 +21,7 @@ from inferproof.chain.wiring import OWN_ROLES, VERIFIERS
 from inferproof.testing.boundaries import Boundary, Watcher
 from inferproof.testing.deployment import Nursery
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
-from inferproof.testing.kill_server import CHAIN, COMMAND, DEPLOY, READY, WATCH
+from inferproof.testing.kill_server import WATCH
 from inferproof.types.money import Network
 
 RUN_S = 300.0
@@ -77,13 +78,8 @@ class Deploying:
         if at is not None:
             (self.folder / Watcher.ARMED).write_text(str(at))
         words = ["chain", name, "--rpc", self._url, "--file", str(self.file), "--json", *more]
-        environment = {
-            COMMAND: json.dumps(words),
-            WATCH: str(self.folder),
-            READY: str(self.folder / "ready"),
-        }
-        log = self.folder / "log"
-        return self._nursery.start(CHAIN, environment, log).wait(RUN_S)
+        environment = {COMMAND: json.dumps(words), WATCH: str(self.folder)}
+        return self._nursery.start(name, environment, self.folder / "log").wait(RUN_S)
 
     def contracts(self) -> tuple[Planned, ...]:
         return release(self.owner.address)
@@ -132,12 +128,13 @@ class Deploying:
             raise AssertionError(f"{len(sent)} transactions, {twice} of them in vain")
 
 
-def deploys(nursery: Nursery, folder: Path) -> Iterator[tuple[Boundary, bool]]:
+def deploys(folder: Path) -> Iterator[tuple[Boundary, bool]]:
     """Every boundary, as often as the command came there, and whether it died there.
 
     Raises: AssertionError.
     """
-    with Devnet() as devnet:
+    program = Path(__file__).with_name("deploy_command.py")
+    with Devnet() as devnet, Nursery(str(program)) as nursery:
         deploying = Deploying(folder, devnet.info, nursery)
         yield from at_each_step(deploying)
         deploying.begin()

@@ -263,11 +263,11 @@ def run_market(
     return report
 
 
-def run_deployment(nursery: Nursery, options: argparse.Namespace) -> Report:
+def run_deployment(options: argparse.Namespace) -> Report:
     """The contracts of a release, brought to a chain by a command that dies at each step."""
     report, began = Report(DEPLOYMENT), time.monotonic()
     try:
-        for at, died in deploys(nursery, Path(options.folder) / "chain-deploy"):
+        for at, died in deploys(Path(options.folder) / "chain-deploy"):
             report.how[at] = DEPLOYED
             report.kills += died
             (report.covered if died else report.missed).append(at)
@@ -324,7 +324,7 @@ def main() -> int:
             ]
             running = [pool.submit(run_market, *each, nursery, options) for each in markets]
             if options.layout in (None, DEPLOYMENT) and not options.only:
-                running.append(pool.submit(run_deployment, nursery, options))
+                running.append(pool.submit(run_deployment, options))
             reports = [each.result() for each in running]
         for report in reports:
             problems += report.problems

@@ -3,7 +3,6 @@
     python -m inferproof.testing.kill_server gateway      settings from INFERPROOF_… variables
     python -m inferproof.testing.kill_server settle
     python -m inferproof.testing.kill_server worker
-    python -m inferproof.testing.kill_server chain        a command of `inferproof chain`
     python -m inferproof.testing.kill_server nursery      forks such processes when it is told to
 
 It runs what `inferproof serve`, `settle` and `worker` run, with three differences: a watcher is
@@ -11,9 +10,6 @@ around its parts (see `boundaries`), whose folder INFERPROOF_TEST_WATCH names; t
 "toy" is there, whose answers go wrong on demand, as do those of sumcheck, of which each proof is
 kept; and what the settler waits for is a second instead of a minute. Once it is ready it writes one
 JSON object to INFERPROOF_TEST_READY.
-
-A command has a passage around each transaction that it sends, and around the file that it writes;
-INFERPROOF_TEST_COMMAND has its words, as JSON.
 
 A nursery has everything imported, so that a process is there in no time however often it is
 killed. It reads JSON lines, {"role": …, "environment": {…}, "log": path}, and writes {"pid": …}
@@ -34,10 +30,6 @@ from typing import Any, TypeVar, cast
 from inferproof.app.background import SettleApp
 from inferproof.app.gateway import App
 from inferproof.app.worker import WorkerApp
-from inferproof.chain import deployments
-from inferproof.chain.deployments import Deployment
-from inferproof.chain.rpc import Rpc
-from inferproof.cli.main import app
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.protocol.opening_budget import Opening, Use
 from inferproof.proving.base import Progress, Proof, no_progress
@@ -49,7 +41,7 @@ from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
 from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
-from inferproof.testing.boundaries import AFTER, BEFORE, Watcher, armed
+from inferproof.testing.boundaries import BEFORE, Watcher, armed
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Statement
@@ -67,11 +59,7 @@ MADE = "made"
 """The folder of all proofs that came out of the native prover, whatever became of them."""
 PHASE = "phase"
 """What stands before the name of a phase of a native proof, which a process passes in its midst."""
-COMMAND = "INFERPROOF_TEST_COMMAND"
-DEPLOY = "deploy"
-"""The part whose effects, `send` and `save`, a command of `inferproof chain` passes."""
 GATEWAY, SETTLE, WORKER, NURSERY = "gateway", "settle", "worker", "nursery"
-CHAIN = "chain"
 
 REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
 """First numbers of an input that make both systems refuse it; fail once; take its time."""
@@ -240,9 +228,6 @@ def run(role: str) -> None:
     """Runs the role until it is told to stop, or killed."""
     form = f"%(asctime)s.%(msecs)03d {role} {os.getpid()} %(levelname)s %(name)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", force=True)
-    if role == CHAIN:
-        run_command()
-        return
     settings = Settings.load()
     if role == WORKER and settings.workers == 0:  # as `inferproof worker` does
         settings = settings.model_copy(update={"workers": 1})
@@ -253,29 +238,6 @@ def run(role: str) -> None:
         run_loop(run_settle(settings, announce=_ready_alone, settler_settings=SETTLER, **parts))
     else:
         run_loop(run_worker(settings, announce=_ready_alone, **parts))
-
-
-def run_command() -> None:
-    """Runs the command. Raises: SystemExit with its exit code where that is not zero."""
-    passed, words = Watcher(Path(os.environ[WATCH])).passed, json.loads(os.environ[COMMAND])
-    send, save = Rpc.send_raw, deployments.save_deployment
-
-    async def watched_send(rpc: Rpc, raw: bytes) -> Digest:
-        passed(f"{DEPLOY}.send:{BEFORE}", "-", "-")
-        tx = await send(rpc, raw)
-        passed(f"{DEPLOY}.send:{AFTER}", "-", "-")
-        return tx
-
-    def watched_save(path: Path, deployment: Deployment) -> None:
-        passed(f"{DEPLOY}.save:{BEFORE}", "-", "-")
-        save(path, deployment)
-        passed(f"{DEPLOY}.save:{AFTER}", "-", "-")
-
-    Rpc.send_raw = watched_send  # type: ignore[method-assign,assignment]
-    deployments.save_deployment = watched_save
-    code = app(words, standalone_mode=False)
-    if code:
-        sys.exit(code)
 
 
 def _parts() -> dict[str, Any]:
@@ -301,8 +263,9 @@ def _ready(facts: dict[str, object]) -> None:
     whole.rename(path)
 
 
-def raise_children() -> None:
-    """Forks what it is told to until its standard input ends; then kills what is left."""
+def raise_children(run: Callable[[str], None] = run) -> None:
+    """Forks what it is told to until its standard input ends; then kills what is left. A child runs
+    its role by `run`."""
     children: set[int] = set()
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
@@ -313,13 +276,13 @@ def raise_children() -> None:
             reading, buffer = bool(chunk), buffer + chunk
         while b"\n" in buffer:
             line, _, buffer = buffer.partition(b"\n")
-            children.add(_fork(json.loads(line)))
+            children.add(_fork(json.loads(line), run))
         children -= _reap(children)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
 
 
-def _fork(order: dict[str, Any]) -> int:
+def _fork(order: dict[str, Any], run: Callable[[str], None]) -> int:
     # Safe only while this process has one thread: the imports above start none.
     pid = os.fork()
     if pid:
