@@ -360,11 +360,19 @@ class RevenueLine(Wire):
     method: str = Field(examples=["exact"])
     state: str = Field(examples=["done"])
     price: str = Field(description="Atomic units, as are all amounts here.", examples=["250000"])
+    fee: str = Field(
+        description="What the market took of the price, where an escrow paid.", examples=["0"]
+    )
     developer: str | None = Field(
         None, description="Whom the developer's share is for.", examples=[HEX20]
     )
     developer_share: str = Field(examples=["175000"])
     platform_share: str = Field(examples=["75000"])
+    received_in: Literal["account", "escrow"] | None = Field(
+        None,
+        description="Where the gateway got the money of both shares: in its own account, or in its "
+        "balance in the escrow.",
+    )
     paid: str = Field(description="What the developer has of it.", examples=["175000"])
     reason: str | None = Field(None, description="Why nothing was paid.", examples=["waits"])
     why: str | None = Field(None, examples=["no payout was made since"])

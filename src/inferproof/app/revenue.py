@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from inferproof.app.running import clock
 from inferproof.chain.payouts import PayoutAccount, check_payouts
@@ -58,7 +59,8 @@ async def plan_payouts(settings: Settings, *, dry: bool) -> Planned:
         await token.check()
         chain = await open_payouts(settings, token, settings.signing_key())
         revenue = await stack.enter_async_context(open_revenue(settings))
-        return await revenue.plan(chain, (await token.head()).number, dry=dry)
+        planned = await revenue.plan(chain, (await token.head()).number, dry=dry)
+        return replace(planned, funds=await token.balance(settings.signing_key().address))
 
 
 async def open_payouts(

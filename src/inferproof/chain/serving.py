@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from inferproof.chain.abi import calldata
+from inferproof.chain.abi import calldata, decode_values
 from inferproof.chain.answers import ChainReceipt, PlacedLog
 from inferproof.chain.escrow import (
     ACCEPTED,
@@ -49,6 +49,8 @@ _SPARE = 10
 BOND_GAS = 250_000
 """Of what moves tokens in and out, also of one behind a proxy."""
 ALLOWANCE = "allowance(address,address)"
+_DELIVERY = ("bool", "bytes[]", "uint256", "uint256", "uint256")
+"""What the event of a delivery tells: late, outputs, paid, given back to the buyer, the fee."""
 ACCEPT_CALL = "accept"
 DELIVER_CALL = "deliver"
 
@@ -146,6 +148,17 @@ class OrderAccount:
     async def delivered_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
         """The transaction since a block by which it was delivered, whoever did."""
         return await self._find(DELIVERED, order, first_block)
+
+    async def fee_taken(self, acceptance: Acceptance, tx: Digest) -> int:
+        """What the market took of the price when this transaction delivered the order.
+        Units: atomic. Raises: Unavailable CHAIN_CHANGED where it does not do that any more."""
+        receipt = await self._rpc.receipt(tx)
+        for log in () if receipt is None else receipt.logs:
+            is_it = log.topics[:2] == (DELIVERED, acceptance.id)
+            told = decode_values(_DELIVERY, log.data) if is_it else None
+            if log.address == acceptance.escrow and told is not None:
+                return int(told[-1])
+        raise Unavailable(Reason.CHAIN_CHANGED, tx=tx)
 
     async def refunded_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
         """The transaction since a block by which its buyer was refunded. `server` had accepted."""

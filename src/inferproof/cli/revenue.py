@@ -20,7 +20,7 @@ from inferproof.cli.console import (
 from inferproof.cli.parts import need
 from inferproof.protocol.revenue import SENTENCES
 from inferproof.types.money import Asset, format_units
-from inferproof.types.revenue import Payout, StatementLine
+from inferproof.types.revenue import Holder, Payout, StatementLine
 
 if TYPE_CHECKING:
     from inferproof.services.revenue.service import Planned
@@ -105,6 +105,7 @@ def payout(
                         balance_json(balance) | {"reason": why.value, "why": SENTENCES[why]}
                         for balance, why in planned.left
                     ],
+                    "lacking": str(planned.lacking),
                 }
             )
         else:
@@ -152,6 +153,8 @@ def _totals(lines: "list[StatementLine]") -> dict[str, int]:
         "developer": sum(line.shares.developer for line in lines),
         "platform": sum(line.shares.platform for line in lines),
         "paid": sum(line.shares.developer for line in lines if line.unpaid is None),
+        "fees": sum(line.facts.fee for line in lines if line.facts.entry is not None),
+        "in_escrow": sum(line.shares.price for line in lines if line.received_in is Holder.ESCROW),
     }
 
 
@@ -185,6 +188,11 @@ def _show(
         f"[bold]{len(lines)} orders[/]: developers {units(totals['developer'])}, platform "
         f"{units(totals['platform'])} {plain(asset.symbol)}; paid {units(totals['paid'])}"
     )
+    if totals["in_escrow"]:
+        out.print(
+            f"  of it {units(totals['in_escrow'])} came into the gateway's balance in the escrow, "
+            f"less fees of {units(totals['fees'])}; payouts are made of its account"
+        )
     for balance in balances:
         out.print(f"  due to {balance.developer}: {units(balance.amount)} of {balance.orders}")
     for payout in payouts:
@@ -204,6 +212,12 @@ def _show_planned(asset: Asset, planned: "Planned", *, dry: bool) -> None:
         out.print(f"left out: {balance.developer} {amount} {symbol}: {SENTENCES[why]}")
     if not planned.payouts:
         err.print("nothing is to be paid")
+    if planned.lacking:
+        amount = format_units(planned.lacking, asset.decimals)
+        err.print(
+            f"the account lacks {amount} {symbol}, which payouts wait for: what escrows paid is in "
+            "the gateway's balance there until it is taken out"
+        )
 
 
 def _time(text: str) -> int:

@@ -9,6 +9,7 @@ from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.eip712 import Struct, address_word, digest, hash_words
 from inferproof.protocol.encoding import tagged_digest
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
 from inferproof.types.payment import SettlementState
@@ -42,6 +43,8 @@ SENTENCES = {
     Unpaid.NOT_TAKEN: "no money was taken for the order",
     Unpaid.TO_GIVE_BACK: "the price is to go back to the buyer",
     Unpaid.GIVEN_BACK: "the price went back to the buyer",
+    Unpaid.TO_DELIVER: "the escrow pays once the answer is delivered",
+    Unpaid.NOT_DELIVERED: "the answer was not delivered to the escrow, which paid nothing",
     Unpaid.LOST: "the chain took the payment back for good",
     Unpaid.UNCERTAIN: "it is not certain that the chain has the payment",
     Unpaid.NOT_DEEP: "the block of the payment may still be taken back",
@@ -97,6 +100,9 @@ def _why_not_entered(facts: OrderFacts) -> Unpaid:
     }
     if facts.state is not JobState.DONE:
         return over.get(facts.state, Unpaid.OPEN)
+    if facts.delivery is not None and facts.delivery is not OrderDeliveryState.DELIVERED:
+        is_open = facts.delivery is OrderDeliveryState.OPEN
+        return Unpaid.TO_DELIVER if is_open else Unpaid.NOT_DELIVERED
     if facts.settlement is SettlementState.SETTLED:
         return Unpaid.NOT_ENTERED if facts.is_deep else Unpaid.NOT_DEEP
     return Unpaid.LOST if facts.settlement is SettlementState.FAILED else Unpaid.UNCERTAIN

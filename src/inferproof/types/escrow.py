@@ -1,7 +1,7 @@
 """Orders whose money waits in a contract for a proof. Source: specs/escrow.md."""
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.payment import Authorization
@@ -70,6 +70,17 @@ class OrderSlot:
     own_model: bool
     fee_bps: int
     bond_factor: int
+
+
+class OrderDeliveryState(StrEnum):
+    """Where a server's delivery of an order stands."""
+
+    OPEN = "open"
+    """It is still to be made, or a transaction that makes it is under way."""
+    DELIVERED = "delivered"
+    """A transaction that made it is in a block."""
+    ENDED = "ended"
+    """It will never be made here."""
 
 
 @dataclass(frozen=True, slots=True)

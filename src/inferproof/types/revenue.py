@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 
@@ -31,6 +32,8 @@ class Unpaid(StrEnum):
     NOT_TAKEN = "not_taken"
     TO_GIVE_BACK = "to_give_back"
     GIVEN_BACK = "given_back"
+    TO_DELIVER = "to_deliver"
+    NOT_DELIVERED = "not_delivered"
     LOST = "lost"
     UNCERTAIN = "uncertain"
     NOT_DEEP = "not_deep"
@@ -41,6 +44,15 @@ class Unpaid(StrEnum):
     WAITS = "waits"
     UNDER_WAY = "under_way"
     CREDITED = "credited"
+
+
+class Holder(StrEnum):
+    """Where the money of an order came in."""
+
+    ACCOUNT = "account"
+    """The gateway's own account."""
+    ESCROW = "escrow"
+    """The gateway's balance in the escrow, until it is taken out."""
 
 
 class PayoutState(StrEnum):
@@ -76,8 +88,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What the order book says of one order. `is_deep`: the block of its settlement is not
-    watched any more, since the chain does not take back one so deep. `number` counts orders."""
+    """What the order book says of one order. `is_deep`: the blocks of its settlement and delivery
+    are not watched any more, since the chain does not take back one so deep. `number` counts
+    orders. Where an escrow pays it has a `delivery`, and `fee` is what the market took of the
+    price."""
 
     number: int
     job_id: Digest
@@ -88,6 +102,8 @@ class OrderFacts:
     state: JobState
     settlement: SettlementState | None
     is_deep: bool
+    delivery: OrderDeliveryState | None = None
+    fee: int = 0
     entry: Entry | None = None
     payout: Standing | None = None
 
@@ -104,6 +120,13 @@ class StatementLine:
     def shares(self) -> Shares:
         """What was entered; nothing where nothing was."""
         return Shares(0, 0) if self.facts.entry is None else self.facts.entry.shares
+
+    @property
+    def received_in(self) -> Holder | None:
+        """Where the money of both shares came in; None where none was entered."""
+        if self.facts.entry is None:
+            return None
+        return Holder.ACCOUNT if self.facts.delivery is None else Holder.ESCROW
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,13 @@ from inferproof.protocol.revenue import (
 from inferproof.services.revenue.views import COLUMNS, csv_text
 from inferproof.testing.samples import ASSET
 from inferproof.types.digest import Address, Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.money import MAX_AMOUNT, Network
 from inferproof.types.payment import SettlementState
 from inferproof.types.revenue import (
     Entry,
+    Holder,
     OrderFacts,
     PayoutState,
     Shares,
@@ -156,6 +158,8 @@ def test_every_reason_has_a_sentence() -> None:
 
 NOT_ENTERED = replace(FACTS, entry=None, payout=None)
 WAITING = replace(FACTS, payout=None)
+ORDERED = replace(NOT_ENTERED, method="escrow", fee=6_250, delivery=OrderDeliveryState.DELIVERED)
+"""One that an escrow has paid for."""
 
 
 @pytest.mark.parametrize(
@@ -173,6 +177,13 @@ WAITING = replace(FACTS, payout=None)
         (replace(NOT_ENTERED, settlement=None), Unpaid.UNCERTAIN),
         (replace(NOT_ENTERED, is_deep=False), Unpaid.NOT_DEEP),
         (NOT_ENTERED, Unpaid.NOT_ENTERED),
+        (replace(ORDERED, delivery=OrderDeliveryState.OPEN), Unpaid.TO_DELIVER),
+        (replace(ORDERED, delivery=OrderDeliveryState.ENDED), Unpaid.NOT_DELIVERED),
+        (replace(ORDERED, is_deep=False), Unpaid.NOT_DEEP),
+        (ORDERED, Unpaid.NOT_ENTERED),
+        (replace(ORDERED, state=JobState.FAILED), Unpaid.TO_GIVE_BACK),
+        (replace(ORDERED, state=JobState.REFUNDED), Unpaid.GIVEN_BACK),
+        (replace(ORDERED, state=JobState.VOID), Unpaid.NOT_TAKEN),
         (replace(WAITING, entry=Entry(JOB, ANN, Shares(0, 9))), Unpaid.ZERO),
         (replace(WAITING, entry=Entry(JOB, PLATFORM, Shares(7, 3))), Unpaid.OWN),
         (WAITING, Unpaid.WAITS),
@@ -183,6 +194,13 @@ WAITING = replace(FACTS, payout=None)
 )
 def test_each_unpaid_order_has_its_reason(facts: OrderFacts, expected: Unpaid | None) -> None:
     assert why_unpaid(facts, PLATFORM) is expected
+
+
+def test_a_line_tells_where_the_money_came_in() -> None:
+    entry = Entry(JOB, ANN, Shares(170_625, 73_125))
+    assert StatementLine(FACTS, None).received_in is Holder.ACCOUNT
+    assert StatementLine(replace(ORDERED, entry=entry), None).received_in is Holder.ESCROW
+    assert StatementLine(ORDERED, Unpaid.NOT_ENTERED).received_in is None
 
 
 def test_too_little_is_told_apart_from_waiting() -> None:
@@ -219,6 +237,7 @@ def test_a_statement_as_csv() -> None:
     paid, unpaid = (dict(zip(COLUMNS, row, strict=True)) for row in rows[1:])
     assert paid["model"] == '\'=HYPERLINK("x"),\n@1.0.0'
     assert (paid["developer_share"], paid["platform_share"]) == ("175000", "75000")
+    assert (paid["fee"], paid["received_in"], unpaid["received_in"]) == ("0", "account", "")
     assert (paid["paid"], paid["reason"], paid["payout"], paid["block"]) == ("175000", "", "3", "9")
     assert (unpaid["paid"], unpaid["developer"], unpaid["payout"]) == ("0", "", "")
     assert (unpaid["reason"], unpaid["why"]) == ("not_entered", "it was not entered yet")

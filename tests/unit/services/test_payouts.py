@@ -12,6 +12,7 @@ from payout_parts import SHARES, TOTAL, Payer
 from test_crash import Boundary, Crash, Watched
 
 from inferproof.chain.accounts import SettlementAccount
+from inferproof.chain.escrow import open_escrow
 from inferproof.chain.rpc import Rpc
 from inferproof.errors import Misconfigured, Reason
 from inferproof.storage.ports.revenue import PayoutTerms
@@ -245,6 +246,21 @@ async def test_a_payout_waits_for_tokens(
     assert await settle(payer, stores) is PayoutState.DUE
     assert caplog.text.count("lacks the tokens") == 1
     await payer.fund(1)
+    assert await settle(payer, stores) is PayoutState.PAID
+    assert await payer.balances() == list(SHARES)
+
+
+async def test_what_an_escrow_holds_pays_nobody_until_it_is_taken_out(
+    rpc: Rpc, devnet: DevnetInfo, stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    payer, escrow = Payer(rpc, devnet, devnet.token), await open_escrow(rpc, devnet.escrow)
+    await payer.fund(TOTAL)
+    await escrow.deposit(payer.asset.address, TOTAL, payer.key)
+    await payer.earn(stores)
+    await payer.plan(stores)
+    assert await settle(payer, stores) is PayoutState.DUE
+    assert caplog.text.count("lacks the tokens") == 1
+    await escrow.withdraw(payer.asset.address, payer.key.address, TOTAL, payer.key)
     assert await settle(payer, stores) is PayoutState.PAID
     assert await payer.balances() == list(SHARES)
 

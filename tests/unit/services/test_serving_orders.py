@@ -27,12 +27,11 @@ from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.escrow import refund_data
 from inferproof.chain.rpc import Rpc
 from inferproof.errors import Reason, Unavailable
-from inferproof.storage.ports.order_deliveries import OrderDeliveryState
 from inferproof.storage.sql.engine import MEMORY, sqlite_url
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
-from inferproof.types.escrow import Order, OrderStatus
+from inferproof.types.escrow import Order, OrderDeliveryState, OrderStatus
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 
@@ -90,6 +89,7 @@ async def test_an_order_is_accepted_answered_delivered_and_paid(
     done = await delivery(stores, server)
     assert done.state is OrderDeliveryState.DELIVERED
     assert done.transaction is not None
+    assert done.fee == PRICE - SHARE
     assert await server.balance() == BONDS + SHARE
     assert await server.bought() == bought
 
@@ -193,6 +193,7 @@ async def test_who_was_slower_rescues_the_order_of_who_is_late(
     assert await server.bought() == bought + BOND - BOND // 2
     done = await delivery(stores, server)
     assert (done.state, done.job_state) == (OrderDeliveryState.DELIVERED, JobState.DONE)
+    assert done.fee == PRICE - SHARE, "half of the late one's bond is no part of the price"
 
 
 async def test_an_answer_that_another_delivered_meanwhile_ends(

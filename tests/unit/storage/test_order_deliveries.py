@@ -8,11 +8,12 @@ from order_book_suite import ANSWER, ASSET, BLOCK, NETWORK, SENDER, WHY, digest,
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.storage.ports.jobs import Failure, ValidatedOrder
-from inferproof.storage.ports.order_deliveries import OrderDelivery, OrderDeliveryState
+from inferproof.storage.ports.order_deliveries import OrderDelivery
 from inferproof.storage.ports.outbox import BlockRef, Inclusion, OutboxItem, OutboxKind
 from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 
 LATER = BlockRef(BLOCK.number + 3, digest("later"))
@@ -105,10 +106,10 @@ async def test_it_is_sent_once_and_delivered(stores: Stores) -> None:
     carried = await stores.orders.deliveries.carried(ASSET, item)
     assert carried is not None
     assert carried.job_id == made.job_id
-    await stores.orders.deliveries.delivered(made.job_id, item, item.newest.tx, LATER, now=7)
+    await stores.orders.deliveries.delivered(made.job_id, item, item.newest.tx, LATER, fee=9, now=7)
     done = await of(stores, made.job_id)
     assert done.state is OrderDeliveryState.DELIVERED
-    assert (done.transaction, done.block) == (item.newest.tx, LATER.number)
+    assert (done.transaction, done.block, done.fee) == (item.newest.tx, LATER.number, 9)
     assert LATER in await stores.orders.outbox.watched(NETWORK)
     message = f"the delivery of job {made.job_id} is delivered; it is not made again"
     with rejects(Reason.ORDER_DELIVERY_NOT_DUE, message, kind=Conflict):
@@ -119,11 +120,11 @@ async def test_what_the_chain_takes_back_is_under_way_again(stores: Stores) -> N
     made = served()
     await answered(stores, made)
     item = await sent(stores, made)
-    await stores.orders.deliveries.delivered(made.job_id, item, item.newest.tx, LATER, now=7)
+    await stores.orders.deliveries.delivered(made.job_id, item, item.newest.tx, LATER, fee=9, now=7)
     await stores.orders.settlements.take_back(NETWORK, first=LATER.number, now=8)
     again = await of(stores, made.job_id)
     assert (again.state, again.under_way) == (OrderDeliveryState.OPEN, True)
-    assert (again.transaction, again.block) == (None, None)
+    assert (again.transaction, again.block, again.fee) == (None, None, None)
 
 
 async def test_one_that_was_found_elsewhere_is_due_again_when_it_is_taken_back(
@@ -131,7 +132,9 @@ async def test_one_that_was_found_elsewhere_is_due_again_when_it_is_taken_back(
 ) -> None:
     made = served()
     await answered(stores, made)
-    await stores.orders.deliveries.delivered(made.job_id, None, digest("theirs"), LATER, now=7)
+    await stores.orders.deliveries.delivered(
+        made.job_id, None, digest("theirs"), LATER, fee=9, now=7
+    )
     assert await due(stores) == []
     await stores.orders.settlements.take_back(NETWORK, first=LATER.number, now=8)
     assert [each.job_id for each in await due(stores)] == [made.job_id]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from order_book_suite import (
+    ANSWER,
     ASSET,
     BLOCK,
     NETWORK,
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.protocol.revenue import split, why_unpaid
-from inferproof.storage.ports.outbox import BlockRef, OutboxItem, OutboxKind
+from inferproof.storage.ports.outbox import BlockRef, Inclusion, OutboxItem, OutboxKind
 from inferproof.storage.ports.revenue import PayoutTerms, Period, Settled
 from inferproof.storage.sql.payouts import SqlPayouts
 from inferproof.storage.sql.revenue import SqlRevenue
@@ -120,6 +121,75 @@ async def test_a_payment_that_was_taken_back_brings_nothing(
     assert await revenue.to_enter(ASSET, limit=9) == []
     (facts,) = await revenue.facts(ASSET, ALL, after=0, limit=9)
     assert why_unpaid(facts, SENDER) is Unpaid.LOST
+
+
+async def ordered(stores: Stores, fee: int | None = None) -> Digest:
+    """An answered order of an escrow, delivered where the market took a fee of it."""
+    made = replace(order(), deliver_by=1_000)
+    await stores.orders.jobs.reserve(made)
+    sendings = [([made.job_id], transaction(0))]
+    (item,) = await stores.orders.settlements.send_settlements(sendings, now=2)
+    inclusion = Inclusion(item, item.newest.tx, BLOCK, {made.job_id: None})
+    await stores.orders.settlements.included([inclusion], now=3)
+    claimed = await stores.orders.queue.claim(now=4, lease_until=34)
+    assert claimed is not None
+    await stores.orders.queue.finish(made.job_id, claimed.fence, ANSWER, now=5)
+    if fee is not None:
+        await deliver(stores, made.job_id, fee)
+    await stores.orders.outbox.unwatch(NETWORK, below=BLOCK.number + 1)
+    return made.job_id
+
+
+async def deliver(stores: Stores, job_id: Digest, fee: int) -> None:
+    item = await stores.orders.deliveries.send(job_id, transaction(1), now=6)
+    tx = item.newest.tx
+    await stores.orders.deliveries.delivered(job_id, item, tx, LATER, fee=fee, now=7)
+
+
+async def reason(revenue: SqlRevenue) -> Unpaid | None:
+    (facts,) = await revenue.facts(ASSET, ALL, after=0, limit=9)
+    return why_unpaid(facts, SENDER)
+
+
+async def test_an_order_of_an_escrow_brings_its_price_less_the_fee_once_delivered(
+    stores: Stores, revenue: SqlRevenue
+) -> None:
+    job_id = await ordered(stores)
+    assert await revenue.to_enter(ASSET, limit=9) == []
+    assert await reason(revenue) is Unpaid.TO_DELIVER
+    await deliver(stores, job_id, fee=6_251)
+    assert await revenue.to_enter(ASSET, limit=9) == [], "its block may be taken back"
+    assert await reason(revenue) is Unpaid.NOT_DEEP
+    await stores.orders.outbox.unwatch(NETWORK, below=LATER.number + 1)
+    (settled,) = await revenue.to_enter(ASSET, limit=9)
+    assert settled == Settled(job_id, "sample", "1.0.0", PRICE - 6_251)
+    assert await reason(revenue) is Unpaid.NOT_ENTERED
+    await revenue.enter([Entry(job_id, ANN, split(settled.price, 7_000))], now=9)
+    (facts,) = await revenue.facts(ASSET, ALL, after=0, limit=9)
+    assert facts.entry is not None
+    assert facts.entry.shares.price + facts.fee == facts.price
+    assert why_unpaid(facts, SENDER) is Unpaid.WAITS
+    assert await revenue.to_enter(ASSET, limit=9) == []
+
+
+async def test_an_order_of_an_escrow_without_a_delivery_brings_nothing(
+    stores: Stores, revenue: SqlRevenue
+) -> None:
+    job_id = await ordered(stores)
+    await stores.orders.deliveries.ended(job_id, WHY, now=9)
+    assert await revenue.to_enter(ASSET, limit=9) == []
+    assert await reason(revenue) is Unpaid.NOT_DELIVERED
+
+
+async def test_a_delivery_that_was_taken_back_brings_nothing(
+    stores: Stores, revenue: SqlRevenue
+) -> None:
+    job_id = await ordered(stores, fee=0)
+    await stores.orders.settlements.take_back(NETWORK, first=LATER.number, now=8)
+    assert await revenue.to_enter(ASSET, limit=9) == []
+    assert await reason(revenue) is Unpaid.TO_DELIVER
+    await stores.orders.deliveries.ended(job_id, WHY, now=9)
+    assert await reason(revenue) is Unpaid.NOT_DELIVERED
 
 
 async def test_an_entry_is_made_once_and_stays(stores: Stores, revenue: SqlRevenue) -> None:

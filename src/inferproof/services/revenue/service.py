@@ -2,6 +2,8 @@
 
 The ledger follows from the order book: an order that was answered, whose payment is so deep that
 the chain does not take it back, has one entry, made of its price and of what its model's card says.
+An escrow pays by the block of the delivery, the price less the market's fee; bonds are nobody's
+revenue.
 Entering is done whenever the ledger is asked for anything, and does nothing where nothing is new.
 Payouts are only planned here; the settler makes them (services/settlement/payouts.py).
 """
@@ -36,10 +38,19 @@ class RevenueSettings:
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Payouts that were made of balances, or would be, and the balances that are left out, each
-    with its reason."""
+    with its reason. `funds` is what the account has that they are made of; what it lacks, they wait
+    for."""
 
     payouts: Sequence[Payout]
     left: Sequence[tuple[Balance, Unpaid]]
+    funds: int | None = None
+
+    @property
+    def lacking(self) -> int:
+        """What the account lacks for these payouts."""
+        if self.funds is None:
+            return 0
+        return max(0, sum(payout.total for payout in self.payouts) - self.funds)
 
 
 class RevenueService:

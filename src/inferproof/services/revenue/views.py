@@ -11,7 +11,7 @@ from inferproof.types.revenue import Balance, Payout, StatementLine
 
 COLUMNS = (
     *("order", "job_id", "created_at", "model", "method", "state", "price"),
-    *("developer", "developer_share", "platform_share"),
+    *("fee", "developer", "developer_share", "platform_share", "received_in"),
     *("paid", "reason", "why", "payout", "transaction", "block"),
 )
 
@@ -29,9 +29,11 @@ def line_json(line: StatementLine) -> dict[str, Any]:
         "method": facts.method,
         "state": facts.state.value,
         "price": str(facts.price),
+        "fee": str(facts.fee),
         "developer": None if entry is None else entry.developer.hex,
         "developer_share": str(shares.developer),
         "platform_share": str(shares.platform),
+        "received_in": None if line.received_in is None else line.received_in.value,
         "paid": str(0 if unpaid is not None else shares.developer),
         "reason": None if unpaid is None else unpaid.value,
         "why": None if unpaid is None else SENTENCES[unpaid],

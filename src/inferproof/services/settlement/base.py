@@ -243,6 +243,11 @@ class OrderChain(Protocol):
         """The transaction since a block by which it was delivered, whoever did."""
         ...
 
+    async def fee_taken(self, acceptance: Acceptance, tx: Digest) -> int:
+        """What the market took of the price when this transaction delivered the order. Raises: also
+        Unavailable CHAIN_CHANGED where it does not do that any more."""
+        ...
+
     async def refunded_in(self, order: Digest, first_block: int) -> OrderTransaction | None:
         """The transaction since a block by which its buyer was refunded."""
         ...

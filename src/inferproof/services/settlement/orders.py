@@ -28,12 +28,11 @@ from inferproof.storage.ports.jobs import Job
 from inferproof.storage.ports.order_deliveries import (
     OrderDeliveries,
     OrderDelivery,
-    OrderDeliveryState,
 )
 from inferproof.storage.ports.outbox import BlockRef, OutboxItem, Payable
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
-from inferproof.types.escrow import Acceptance, OrderSlot, OrderStatus
+from inferproof.types.escrow import Acceptance, OrderDeliveryState, OrderSlot, OrderStatus
 from inferproof.types.job import JobState
 from inferproof.types.tensor import FixedTensor
 
@@ -188,7 +187,10 @@ class Delivering:
         block = BlockRef(included.block, included.block_hash)
         is_open = delivery is not None and delivery.state is OrderDeliveryState.OPEN
         if delivery is not None and is_open and included.succeeded:
-            await self._deliveries.delivered(delivery.job_id, item, included.tx, block, now=now)
+            fee = await self._chain.fee_taken(self._order(delivery), included.tx)
+            await self._deliveries.delivered(
+                delivery.job_id, item, included.tx, block, fee=fee, now=now
+            )
             self._tell_delivered(delivery, included.tx)
             return
         # One that is taken up elsewhere by now is looked at by what the escrow says of it.
@@ -210,8 +212,9 @@ class Delivering:
             await self._end(delivery, _lost(order, slot))
         else:
             block = BlockRef(found.block, found.block_hash)
+            fee = await self._chain.fee_taken(order, found.tx)
             await self._deliveries.delivered(
-                delivery.job_id, None, found.tx, block, now=self._parts.clock()
+                delivery.job_id, None, found.tx, block, fee=fee, now=self._parts.clock()
             )
             self._tell_delivered(delivery, found.tx)
 

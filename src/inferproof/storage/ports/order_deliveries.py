@@ -2,33 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from inferproof.storage.ports.jobs import Failure
 from inferproof.storage.ports.outbox import BlockRef, NewTransaction, OutboxItem
 from inferproof.types.digest import Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
 from inferproof.types.payment import Payment
-
-
-class OrderDeliveryState(StrEnum):
-    """Where a delivery stands."""
-
-    OPEN = "open"
-    """It is still to be made, or a transaction that makes it is under way."""
-    DELIVERED = "delivered"
-    """A transaction that made it is in a block."""
-    ENDED = "ended"
-    """It will never be made here."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderDelivery:
     """The delivery of a job's order.
 
-    `transaction` and `block` are those that made it; `failure` is why it ended without, where it
+    `transaction` and `block` are those that made it, and `fee` is what the market took of the price
+    then, in atomic units; `failure` is why it ended without, where it
     did for another reason than that the job was not answered. `attempts` counts what was sent for
     nothing. Units: `deliver_by` and `updated_at` in Unix seconds.
     """
@@ -44,6 +34,7 @@ class OrderDelivery:
     updated_at: int
     transaction: Digest | None = None
     block: int | None = None
+    fee: int | None = None
     failure: Failure | None = None
 
 
@@ -73,10 +64,17 @@ class OrderDeliveries(Protocol):
         ...
 
     async def delivered(
-        self, job_id: Digest, item: OutboxItem | None, tx: Digest, block: BlockRef, *, now: int
+        self,
+        job_id: Digest,
+        item: OutboxItem | None,
+        tx: Digest,
+        block: BlockRef,
+        *,
+        fee: int,
+        now: int,
     ) -> None:
-        """OPEN → DELIVERED, the outbox item INCLUDED and its block watched. Without an item, by a
-        transaction that this outbox does not hold."""
+        """OPEN → DELIVERED for the price less the market's fee, the outbox item INCLUDED and its
+        block watched. Without an item, by a transaction that this outbox does not hold."""
         ...
 
     async def put_off(self, job_id: Digest, *, retry_at: int, now: int) -> None:

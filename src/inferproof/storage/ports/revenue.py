@@ -13,7 +13,7 @@ from inferproof.types.revenue import Balance, Entry, OrderFacts, Payout
 @dataclass(frozen=True, slots=True)
 class Settled:
     """An order that was answered and paid for, so deep that the chain does not take it back.
-    Units: `price` in atomic units."""
+    Units: `price` in atomic units, less what the market took of it where an escrow paid."""
 
     job_id: Digest
     model_id: str

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.storage.ports.jobs import Failure, ValidatedOrder
-from inferproof.storage.ports.order_deliveries import OrderDelivery, OrderDeliveryState
+from inferproof.storage.ports.order_deliveries import OrderDelivery
 from inferproof.storage.ports.outbox import (
     BlockRef,
     NewTransaction,
@@ -23,6 +23,7 @@ from inferproof.storage.sql.outbox import add_item, close_items, watch
 from inferproof.storage.sql.tables import jobs, order_deliveries, outbox, payment_reservations
 from inferproof.storage.sql.transitions import number_of, numbers_of
 from inferproof.types.digest import Digest
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
 
@@ -66,7 +67,14 @@ class SqlOrderDeliveries:
         return await self._db.write(change)
 
     async def delivered(
-        self, job_id: Digest, item: OutboxItem | None, tx: Digest, block: BlockRef, *, now: int
+        self,
+        job_id: Digest,
+        item: OutboxItem | None,
+        tx: Digest,
+        block: BlockRef,
+        *,
+        fee: int,
+        now: int,
     ) -> None:
         async def change(connection: AsyncConnection) -> None:
             network = await _require_open(connection, job_id)
@@ -79,6 +87,7 @@ class SqlOrderDeliveries:
                 state=OrderDeliveryState.DELIVERED.value,
                 tx=tx,
                 block=block.number,
+                fee=fee,
                 updated_at=now,
             )
 
@@ -168,7 +177,7 @@ async def reopen_deliveries(
     await connection.execute(
         update(order_deliveries)
         .where(c.block.in_(blocks), c.job.in_(here))
-        .values(state=_OPEN, tx=None, block=None, retry_at=0)
+        .values(state=_OPEN, tx=None, block=None, fee=None, retry_at=0)
     )
     if unrefunded:
         await connection.execute(
@@ -216,6 +225,7 @@ def _delivery(row: Row[Any], asset: Asset) -> OrderDelivery:
         updated_at=m[c.updated_at],
         transaction=m[c.tx],
         block=m[c.block],
+        fee=m[c.fee],
         failure=None
         if code is None
         else Failure(code, m[c.failure_message], json.loads(m[c.failure_facts])),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
@@ -14,6 +14,7 @@ from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.payouts import read_payouts, select_payouts, state_of
 from inferproof.storage.sql.tables import (
     jobs,
+    order_deliveries,
     outbox,
     payment_reservations,
     payout_items,
@@ -24,6 +25,7 @@ from inferproof.storage.sql.tables import (
 )
 from inferproof.storage.sql.transitions import numbered
 from inferproof.types.digest import Address
+from inferproof.types.escrow import OrderDeliveryState
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
 from inferproof.types.payment import SettlementState
@@ -58,13 +60,14 @@ class SqlRevenue:
                     jobs.c.model_id,
                     jobs.c.model_version,
                     payment_reservations.c.amount,
+                    order_deliveries.c.fee,
                 ),
                 asset,
             )
             .where(
                 jobs.c.state == JobState.DONE.value,
                 settlements.c.state == SettlementState.SETTLED.value,
-                jobs.c.deliver_by.is_(None),  # an escrow pays for it, by its own rules
+                or_(jobs.c.deliver_by.is_(None), _was_delivered()),
                 ~_is_watched(asset),
                 ~exists().where(revenue.c.job == jobs.c.number),
             )
@@ -73,7 +76,11 @@ class SqlRevenue:
         )
 
         async def ask(connection: AsyncConnection) -> Sequence[Settled]:
-            return [Settled(*row) for row in await connection.execute(query)]
+            found = await connection.execute(query)
+            return [
+                Settled(job, model, version, price - (fee or 0))
+                for job, model, version, price, fee in found
+            ]
 
         return await self._db.read(ask)
 
@@ -118,6 +125,7 @@ class SqlRevenue:
                     *(payouts.c.outbox, payouts.c.found_tx, payouts.c.found_block),
                     *(outbox.c.state, outbox.c.included_tx, outbox.c.block),
                     payout_items.c.credited,
+                    *(order_deliveries.c.state, order_deliveries.c.fee),
                 ),
                 asset,
             )
@@ -183,20 +191,28 @@ class SqlRevenue:
 
 
 def _of_asset(query: Select[Any], asset: Asset) -> Select[Any]:
-    """The query over orders that are paid in this asset, with their settlements."""
+    """The query over orders that are paid in this asset, with settlements and deliveries."""
     c = payment_reservations.c
     return (
         query.select_from(jobs)
         .join(payment_reservations, c.job_id == jobs.c.job_id)
         .outerjoin(settlements, settlements.c.job == jobs.c.number)
+        .outerjoin(order_deliveries, order_deliveries.c.job == jobs.c.number)
         .where(c.network == asset.network.caip2, c.token == asset.address)
     )
 
 
 def _is_watched(asset: Asset) -> ColumnElement[bool]:
-    """Whether the chain may still take back the block of the settlement."""
+    """Whether the chain may still take back the block of the settlement, or of the delivery."""
     w = watched_blocks.c
-    return exists().where(w.network == asset.network.caip2, w.block == settlements.c.block)
+    blocks = (settlements.c.block, order_deliveries.c.block)
+    return exists().where(w.network == asset.network.caip2, w.block.in_(blocks))
+
+
+def _was_delivered() -> ColumnElement[bool]:
+    """Whether an escrow has paid for it, and how much is known."""
+    c = order_deliveries.c
+    return and_(c.state == OrderDeliveryState.DELIVERED.value, c.fee.is_not(None))
 
 
 async def _next_number(connection: AsyncConnection) -> int:
@@ -272,7 +288,7 @@ async def _store(
 
 def _facts(m: Mapping[Any, Any]) -> OrderFacts:
     r, number = revenue.c, m[revenue.c.payout]
-    settlement = m[settlements.c.state]
+    settlement, delivery = m[settlements.c.state], m[order_deliveries.c.state]
     entry = None
     if m[r.developer] is not None:
         shares = Shares(m[r.developer_share], m[r.platform_share])
@@ -293,6 +309,8 @@ def _facts(m: Mapping[Any, Any]) -> OrderFacts:
         state=JobState(m[jobs.c.state]),
         settlement=None if settlement is None else SettlementState(settlement),
         is_deep=not m["watched"],
+        delivery=None if delivery is None else OrderDeliveryState(delivery),
+        fee=m[order_deliveries.c.fee] or 0,
         entry=entry,
         payout=payout,
     )

@@ -489,6 +489,7 @@ order_deliveries = Table(
     Column("outbox", NUMBER, ForeignKey("outbox.number"), index=True),
     Column("tx", DigestText),
     Column("block", BigInteger),
+    Column("fee", Uint256Text),
     Column("attempts", Integer, nullable=False),
     Column("retry_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
