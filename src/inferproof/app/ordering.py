@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 from inferproof.app.order_proofs import order_numbers
 from inferproof.app.router_proofs import contract_key
-from inferproof.app.serving import REGISTRY
-from inferproof.chain.abi import calldata, words
 from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.model_registry import open_registry
 from inferproof.chain.rpc import Rpc
@@ -44,9 +42,8 @@ class BuyerChain:
 
         async def ask() -> ContractKey:
             async with Rpc(self._url) as rpc:
-                await open_escrow(rpc, escrow)
-                (word,) = words(await rpc.call(escrow, calldata(REGISTRY), what=REGISTRY))
-                registry = await open_registry(rpc, Address(word[12:]))
+                found = await open_escrow(rpc, escrow)
+                registry = await open_registry(rpc, await found.registry())
                 return (await registry.version(bundle.commitment)).terms.key
 
         registered, own = _run(ask()), contract_key(bundle)

@@ -1,11 +1,9 @@
 """What serves orders in an escrow, where one is set."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inferproof.app.order_proofs import OrderKeys, OrderProofs
 from inferproof.app.stores import Stores
-from inferproof.chain.abi import calldata, words
 from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.model_registry import ModelRegistry
 from inferproof.chain.rpc import Rpc
@@ -18,9 +16,6 @@ from inferproof.services.settlement.bonds import BondParts
 from inferproof.services.settlement.orders import DeliveryParts
 from inferproof.settings import Settings
 from inferproof.types.digest import Address
-
-REGISTRY = "REGISTRY()"
-ROUTER = "ROUTER()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ async def open_serving(
     if settings.escrow_address is None:
         return None
     escrow = await open_escrow(rpc, Address.from_hex(settings.escrow_address))
-    registry, router = await _asked(rpc, escrow.address, (REGISTRY, ROUTER))
+    registry, router = await escrow.registry(), await escrow.router()
     account, keep = OrderAccount(rpc, escrow, key), settings.escrow_keep_units
     proofs = OrderProofs(rpc, VerifierRouter(rpc, router), stores.catalog, stores.blobs)
     return Serving(
@@ -65,8 +60,3 @@ async def open_serving(
             coin_units=settings.escrow_coin_units,
         ),
     )
-
-
-async def _asked(rpc: Rpc, escrow: Address, names: Sequence[str]) -> list[Address]:
-    found = [words(await rpc.call(escrow, calldata(name), what=name)) for name in names]
-    return [Address(word[12:]) for (word,) in found]

@@ -45,6 +45,8 @@ REFUND = f"refund({_ORDER})"
 DEPOSIT = "deposit(address,uint256)"
 WITHDRAW = "withdraw(address,address,uint256)"
 SLOT_OF = "slotOf(bytes32)"
+REGISTRY = "REGISTRY()"
+ROUTER = "ROUTER()"
 BALANCE_OF = "balanceOf(address,address)"
 FEES_OF = "feesOf(address)"
 WITHDRAW_FEES = "withdrawFees(address,address,uint256)"
@@ -151,6 +153,14 @@ class Escrow:
         return order_id(order, self.chain_id, self.address)
 
     # -- questions
+
+    async def registry(self) -> Address:
+        """The registry of the models that its orders are about. Raises: as `slot`."""
+        return await self._part(REGISTRY)
+
+    async def router(self) -> Address:
+        """The router of verifiers that it asks before it pays. Raises: as `slot`."""
+        return await self._part(ROUTER)
 
     async def slot(self, order: Digest, *, block: int | None = None) -> OrderSlot:
         """What is kept of an order, by its id, after a block, by default the newest; the status
@@ -277,6 +287,10 @@ class Escrow:
         except CallReverted as error:
             call, why = what.partition("(")[0], error.facts.get("why", error.message)
             raise Rejection(Reason.ORDER_REFUSED, call=call, why=why) from error
+
+    async def _part(self, name: str) -> Address:
+        (found,) = await self._ask(name, ["address"], "an address")
+        return Address.from_hex(found)
 
     async def _ask(
         self,

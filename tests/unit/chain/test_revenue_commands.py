@@ -12,6 +12,7 @@ import pytest
 from payout_parts import SHARES, TOTAL, Payer
 from typer.testing import CliRunner
 
+from inferproof.chain.escrow import open_escrow
 from inferproof.chain.rpc import Rpc
 from inferproof.cli.main import app
 from inferproof.settings import Settings
@@ -56,6 +57,8 @@ async def test_from_a_statement_to_a_payout(payer: Payer, stores: Stores) -> Non
         "developer": str(TOTAL),
         "platform": "6",
         "paid": "0",
+        "fees": "0",
+        "in_escrow": "0",
     }
     assert {line["reason"] for line in told["lines"]} == {"waits"}
     assert sum(int(balance["amount"]) for balance in told["balances"]) == TOTAL
@@ -118,6 +121,18 @@ async def test_what_is_planned_is_told_to_people(payer: Payer, stores: Stores) -
     assert f"{payer.developers[0]} 0.0007 devUSDC" in text
     code, text = await run("payout", as_json=False)
     assert "not stored" not in text
+
+
+async def test_what_the_account_lacks_is_told(payer: Payer, stores: Stores) -> None:
+    """It has the money in an escrow alone."""
+    await payer.earn(stores)
+    assert (await run("payout", "--dry-run"))[1]["lacking"] == "0"
+    escrow = await open_escrow(payer.rpc, payer.devnet.escrow)
+    await escrow.deposit(payer.asset.address, 10 * TOTAL - 1, payer.key)
+    assert (await run("payout", "--dry-run"))[1]["lacking"] == str(TOTAL - 1)
+    code, text = await run("payout", "--dry-run", as_json=False)
+    assert code == 0
+    assert "the account lacks 0.00074 devUSDC, which payouts wait for" in " ".join(text.split())
 
 
 async def test_what_is_left_out_has_its_reason(
