@@ -214,7 +214,7 @@ def _show_planned(asset: Asset, planned: "Planned", *, dry: bool) -> None:
         err.print("nothing is to be paid")
     if planned.lacking:
         amount = format_units(planned.lacking, asset.decimals)
-        err.print(
+        out.print(
             f"the account lacks {amount} {symbol}, which payouts wait for: what escrows paid is in "
             "the gateway's balance there until it is taken out"
         )
