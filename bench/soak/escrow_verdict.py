@@ -193,7 +193,9 @@ def _check_books(
         if node in (*found.get(Step.PAID, ()), *found.get(Step.RESCUED, ()))
     }
     by_node = Counter(each.order for each in kept if each.delivery == "delivered")
-    verdict.doubled += sum(count > 1 for count in by_node.values())
+    for order in (order for order, count in by_node.items() if count > 1):
+        verdict.doubled += 1
+        verdict.wrongs.append(f"{node} delivered order {order} twice by its own books")
     for order in by_chain ^ by_node.keys():
         who = "the chain" if order in by_chain else "its own books"
         verdict.wrongs.append(f"{node} delivered order {order} by {who} alone")
