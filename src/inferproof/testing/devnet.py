@@ -320,8 +320,9 @@ class Devnet:
         self._behind_s = max(0, self._behind_s - seconds)
 
     def catch_up(self) -> None:
-        """The chain's clock is this machine's from now on."""
-        self.pass_time(self._behind_s)
+        """The chain's clock is this machine's from now on, however long it took to start."""
+        _run(_catch_up(self.info.rpc_url))
+        self._behind_s = 0
 
     def stop(self) -> None:
         """Ends the chain; its state is gone. Does nothing when it is not running."""
@@ -401,6 +402,15 @@ async def _pass_time(url: str, seconds: int) -> None:
     async with Rpc(url) as rpc:
         await rpc.request("evm_increaseTime", seconds)
         await rpc.request("evm_mine")
+
+
+async def _catch_up(url: str) -> None:
+    async with Rpc(url) as rpc:
+        await rpc.request("evm_mine")  # the block's time is the chain's now
+        behind = int(time.time()) - (await rpc.head()).timestamp
+        if behind > 0:
+            await rpc.request("evm_increaseTime", behind)
+            await rpc.request("evm_mine")
 
 
 async def _wait_until_up(rpc: Rpc) -> None:
