@@ -46,6 +46,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.payments.buyer import BuyerMethod
+from inferproof.payments.escrow.receipt import ESCROW_METHOD
 from inferproof.payments.x402 import PAYMENT_REQUIRED, Challenge, read_challenge
 from inferproof.payments.x402.buyer import ExactBuyer
 from inferproof.protocol.commitments import request_digest
@@ -271,7 +272,7 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, tuple[PaidCall,
         if job.get("request_digest") == paid.request.hex:
             return paid, job
     if _is_over(buyer, paid, reply):
-        buyer.ledger.finish(paid.job_id)
+        _forget(buyer, paid)
     raise refusal(reply, call).error()
 
 
@@ -380,13 +381,21 @@ def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:
         kind = PaymentRejected
     elif isinstance(code, str) and code.startswith("INPUT_"):
         kind = InputRejected
-    buyer.ledger.finish(paid.job_id)
+    _forget(buyer, paid)
     raise kind(
         Reason.JOB_NO_ANSWER,
         job=paid.answering_job if told == paid.answering_job.hex else str(told)[:66],
         state=state,
         why=str(why or "the gateway does not say why")[:2000],
     )
+
+
+def _forget(buyer: Buyer, paid: PaidCall) -> None:
+    """Forgets a call whose payment this gateway makes no use of. One that an order pays for stays:
+    its money is in the escrow, from where another server may still earn it, or from where the buyer
+    takes it back; both need the order, and the first the request."""
+    if paid.payment.method != ESCROW_METHOD:
+        buyer.ledger.finish(paid.job_id)
 
 
 def _pending(paid: PaidCall, why: str) -> Unavailable:
