@@ -459,6 +459,14 @@ class Settings(BaseSettings):
             "weighed."
         ),
     )
+    access_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the Access contract on the chain, of which this gateway takes calls that "
+            "buyers bought there before. Its owner must let the gateway's key take them. Unset: it "
+            "takes none."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(
