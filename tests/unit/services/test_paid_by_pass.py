@@ -158,9 +158,11 @@ async def test_a_job_that_failed_gives_its_call_back(counter: Counter, services:
 def backup(world: World) -> str:
     """The address of the database as it is now."""
     kept = world.folder / "kept.db"
-    with contextlib.closing(sqlite3.connect(world.file)) as old:
-        with contextlib.closing(sqlite3.connect(kept)) as new:
-            old.backup(new)
+    with (
+        contextlib.closing(sqlite3.connect(world.file)) as old,
+        contextlib.closing(sqlite3.connect(kept)) as new,
+    ):
+        old.backup(new)
     return sqlite_url(kept)
 
 
