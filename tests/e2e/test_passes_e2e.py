@@ -311,7 +311,7 @@ def test_a_job_that_fails_gives_its_call_back(
 def test_the_client_pays_with_it(market: Market) -> None:
     right = market.buy(calls=3)
     with Client(market.live.url, key=market.buyer, policy=OPEN, tools=market.tools) as client:
-        answer = client.infer(MODEL, [[1.0, 2.0, 3.0]], right=right)
+        answer = client.infer(MODEL, [[1.0, 2.0, 3.0]], max_price="0", right=right)
         assert (answer.verified, answer.receipt_file.receipt.payment.amount) == (True, 0)
         assert client.open_jobs == ()
     assert market.used(right) == 1
@@ -376,7 +376,7 @@ def test_without_the_setting_none_is_taken(
             Client(live.url, key=market.buyer, policy=OPEN, tools=market.tools) as client,
             pytest.raises(PaymentRejected) as caught,
         ):
-            client.infer(MODEL, [[1.0, 2.0, 3.0]], right=right)
+            client.infer(MODEL, [[1.0, 2.0, 3.0]], max_price="0", right=right)
         assert caught.value.reason is Reason.PASSES_CLOSED
     assert market.used(right) == 0
 

@@ -149,7 +149,7 @@ class Client(_Shared):
         model: str,
         value: Any,
         *,
-        max_price: str | Money = "0",
+        max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
         right: Digest | BoughtRight | None = None,
@@ -164,7 +164,7 @@ class Client(_Shared):
         With `transfer`, a transfer that was made before pays instead of an authorization; its
         whole amount is given for this call, and the price counts as spent. With `right`, a call of
         a pass, a pack or a subscription that was bought on the chain before pays; nothing is spent,
-        and `max_price` need not be given. A BoughtRight names its contract too.
+        and a `max_price` of "0" is enough. A BoughtRight names its contract too.
         `webhook` is an https address that the gateway tells, signed, when the job is over; see
         `verify_webhook`. A call with the `idempotency_key` of an earlier one with the same
         request, 16 to 128 letters, digits, - and _, has the answer of that one, verified as its
@@ -347,7 +347,7 @@ class AsyncClient(_Shared):
         model: str,
         value: Any,
         *,
-        max_price: str | Money = "0",
+        max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
         right: Digest | BoughtRight | None = None,
