@@ -1020,7 +1020,8 @@ class Reason(Enum):
     TRANSFERS_CLOSED = "this gateway takes no payment by earlier transfer; sign an authorization"
     TRANSFER_HEADER_MALFORMED = "the Inferproof-Transfer header is not a transfer claim: {problem}"
     PAYMENT_TWICE = (
-        "the request carries both PAYMENT-SIGNATURE and Inferproof-Transfer; send one of them"
+        "the request carries several payments; send one of PAYMENT-SIGNATURE, Inferproof-Transfer, "
+        "Inferproof-Order and Inferproof-Pass"
     )
     CLAIM_SIGNATURE = "the transfer claim is not signed by its payer {payer}"
     CLAIM_OTHER_REQUEST = "the transfer claim is for request {got}, this is request {expected}"

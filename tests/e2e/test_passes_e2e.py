@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from inferproof.app.gateway import build
 from inferproof.app.publishing import install_model
+from inferproof.app.reconciliation import open_books
 from inferproof.chain.abi import calldata
 from inferproof.chain.access import Access, open_access
 from inferproof.chain.receipts import chain_steps
@@ -38,6 +39,7 @@ from inferproof.testing.toy_proofs import ToySystem
 from inferproof.types.access import PassClaim, PlanKind, PlanTerms
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance
+from inferproof.types.reconciliation import BooksReport
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, VerifiedReceipt, verify_receipt
 
@@ -181,6 +183,20 @@ def test_a_pass_is_bought_used_and_shown(market: Market) -> None:
         f"{receipt.settlement.transaction}, which takes a call of the right {right} at "
         f"{market.info.access}",
     )
+
+
+def test_the_books_hold_the_calls_against_the_contract(market: Market) -> None:
+    right = market.buy(calls=2)
+    assert market.send(market.claim(right)).status_code == 200
+
+    async def check() -> BooksReport:
+        async with open_books(market.live.settings) as books:
+            return await books.check()
+
+    report = asyncio.run(check())
+    assert report.balanced, report.discrepancies
+    assert report.calls >= 1
+    assert (report.settled.count, report.other_calls) == (0, 0)
 
 
 def test_a_transaction_that_took_another_call_does_not_show_it(market: Market) -> None:

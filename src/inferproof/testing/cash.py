@@ -36,7 +36,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Acceptance, Settleable
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState
-from inferproof.types.reconciliation import Transfer
+from inferproof.types.reconciliation import CallTaken, Transfer
 
 _MAX_RAW = 1 << 20
 _KEPT_BLOCKS = 64
@@ -304,6 +304,23 @@ class CashBooks:
             moved
             for moved in self._ledger.transfers
             if first <= moved.block <= last and ours & {moved.sender, moved.recipient}
+        ]
+
+    async def calls(
+        self, consumers: Iterable[Address], first: int, last: int
+    ) -> Sequence[CallTaken] | None:
+        self._ledger.require_up()
+        ours = frozenset(consumers)
+        found = [
+            (inclusion, outcome.authorization)
+            for inclusion in self._ledger.included.values()
+            for outcome in inclusion.items.values()
+            if outcome.state is ItemState.SETTLED and first <= inclusion.block <= last
+        ]
+        return [
+            CallTaken(inclusion.tx, inclusion.block, index, taken.buyer, taken.consumer)
+            for index, (inclusion, taken) in enumerate(found)
+            if isinstance(taken, Consumption) and taken.consumer in ours
         ]
 
 

@@ -11,10 +11,11 @@ from service_parts import TREASURY, Services, World, running
 from inferproof.errors import InputRejected, PaymentRejected, Reason, TooMany, Unavailable
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.orders.base import CancelPolicy, ExposureTerms
-from inferproof.services.reconciliation.service import Reconciler
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
 from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.cash import CashBooks
 from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import PAYER
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
@@ -287,7 +288,7 @@ async def test_a_gateway_that_may_not_consume_says_so(counter: Counter, services
         await counter.call(services)
 
 
-async def test_the_books_of_the_token_balance_without_it(
+async def test_the_books_hold_it_against_the_calls_that_were_taken(
     counter: Counter, services: Services
 ) -> None:
     counter.sell()
@@ -296,14 +297,37 @@ async def test_the_books_of_the_token_balance_without_it(
     while await services.worker.work_once() is not None:
         pass
     assert {await state(services, job.id) for job in (first, second)} == {JobState.DONE}
-    reconciler = Reconciler(
+    books = Reconciler(
         ledger=services.stores.orders.ledger,
         chain=CashBooks(counter.world.ledger),
         metrics=services.metrics,
+        settings=ReconcilerSettings(again_s=0),
     )
-    report = await reconciler.check()
+    report = await books.check()
     assert report.balanced, report.discrepancies
-    assert report.jobs[JobState.DONE].count == 1
+    assert report.jobs[JobState.DONE].count == 2
+    assert (report.settled.count, report.calls, report.other_calls) == (1, 1, 0)
+    tx = (await services.gateway.job(first.id)).settlement
+    assert tx.transaction is not None
+    del counter.world.ledger.included[tx.transaction]
+    (found,) = (await books.check()).discrepancies
+    assert (found.code, found.job_id) == ("CALL_NOT_FOUND", first.id)
+    assert found.sentence == (
+        f"the job is done, but no call of {PAYER.address} was taken in {tx.transaction} of block "
+        f"{tx.block}"
+    )
+
+
+async def test_the_books_count_what_was_given_back(counter: Counter, services: Services) -> None:
+    job = await failed(counter, services)
+    await services.settler.settle_once()
+    assert await state(services, job) is JobState.REFUNDED
+    report = await Reconciler(
+        ledger=services.stores.orders.ledger,
+        chain=CashBooks(counter.world.ledger),
+        metrics=services.metrics,
+    ).check()
+    assert (report.balanced, report.calls, report.refunded.count) == (True, 1, 0)
 
 
 async def test_it_pays_for_no_other_request(counter: Counter, services: Services) -> None:

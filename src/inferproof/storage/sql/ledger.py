@@ -113,7 +113,7 @@ class SqlLedger:
                 select(func.min(jobs.c.first_block) + 1, func.min(settlements.c.block))
                 .join(payment_reservations, c.job_id == jobs.c.job_id)
                 .join(settlements, settlements.c.job == jobs.c.number, isouter=True)
-                .where(*ours, c.amount != 0, jobs.c.deliver_by.is_(None))
+                .where(*ours, jobs.c.deliver_by.is_(None))
             )
             blocks = [block for block in earliest.one() if block is not None]
             others = await connection.scalar(
@@ -136,14 +136,11 @@ class SqlLedger:
                 .outerjoin(answers, answers.c.job_id == jobs.c.job_id)
             )
             # A job without its reservation has no asset any more; it is told of in each. The money
-            # of orders in an escrow moves there, and calls that were bought before move none.
+            # of orders in an escrow moves there.
             .where(
                 jobs.c.number > after,
                 jobs.c.deliver_by.is_(None),
-                or_(
-                    payment_reservations.c.job_id.is_(None),
-                    and_(*_in_asset(asset), payment_reservations.c.amount != 0),
-                ),
+                or_(payment_reservations.c.job_id.is_(None), and_(*_in_asset(asset))),
             )
             .order_by(jobs.c.number)
             .limit(limit)
