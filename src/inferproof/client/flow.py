@@ -4,7 +4,7 @@
     2  check the offer: the gateway saw this very request, its quote is signed and holds
     3  check the buyer's policy, and its limits: asset, payee, price, budget
     4  sign an authorization whose nonce binds the request, or a claim that gives an earlier
-       transfer for it, and record it
+       transfer or a call that was bought before for it, and record it
     5  send the same request with the payment, again and again where no answer comes
     6  poll the job while it runs
     7  fetch the receipt with its attachments, and verify it
@@ -149,9 +149,9 @@ def infer_flow(
     challenge, offer = yield from challenge_flow(buyer, call, salt)
     method.require_offered(challenge)
     # 3
-    price = challenge.quote.price
+    price = method.costs(challenge.quote)
     check_offer(offer, buyer.policy, buyer.tools)
-    buyer.limits.check(challenge.quote, max_price)
+    buyer.limits.check(challenge.quote, max_price, price)
     buyer.limits.check_budget(price, buyer.ledger.spent(price.asset))
     if buyer.dry_run:
         raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)

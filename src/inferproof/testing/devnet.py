@@ -28,6 +28,7 @@ from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
 from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import (
+    ACCESS,
     BATCH_SETTLER,
     DEVNET_TOKEN,
     ESCROW,
@@ -44,7 +45,7 @@ from inferproof.chain.release import addresses, deploy_release, release
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
-from inferproof.chain.wiring import server_steps, steps, token_steps, wire
+from inferproof.chain.wiring import consumer_steps, server_steps, steps, token_steps, wire
 from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
@@ -117,6 +118,10 @@ class DevnetInfo:
         return self.contracts[PAYOUTS]
 
     @property
+    def access(self) -> Address:
+        return self.contracts[ACCESS]
+
+    @property
     def market(self) -> Address:
         return self.contracts[MARKET]
 
@@ -147,6 +152,7 @@ class DevnetInfo:
             "token_decimals": self.token.decimals,
             "batch_settler_address": self.batch_settler.hex,
             "payouts_address": self.payouts.hex,
+            "access_address": self.access.hex,
             "gateway_key": self.accounts.gateway.secret().hex(),
         }
 
@@ -380,6 +386,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
             *steps(rpc, found, owner.address),
             *token_steps(rpc, found[MARKET], [address]),
             *server_steps(rpc, found[MARKET], servers),
+            *consumer_steps(rpc, found[ACCESS], [gateway.address]),
         ]
         await wire(todo, owner, lambda _stage, _share: None)
         for wallet in (provider, buyer, gateway):
