@@ -10,7 +10,7 @@ from service_parts import TREASURY, Services, World, running
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, TooMany, Unavailable
 from inferproof.protocol.receipt import decode_receipt_file
-from inferproof.services.orders.base import CancelPolicy, ExposureTerms
+from inferproof.services.orders.base import CancelPolicy, ExposureTerms, JobView
 from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
 from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.cash import CashBooks
@@ -36,6 +36,14 @@ async def services(world: World, counter: Counter) -> AsyncIterator[Services]:
 
 async def state(services: Services, job: Digest) -> JobState:
     return (await services.gateway.job(job)).state
+
+
+def raise_failure(view: JobView) -> None:
+    """Raises what the job keeps of why it is void."""
+    assert view.failure is not None
+    error = PaymentRejected(Reason[view.failure.code], **view.failure.facts)
+    assert error.message == view.failure.message
+    raise error
 
 
 async def test_a_call_is_taken_before_work_begins(counter: Counter, services: Services) -> None:
@@ -93,12 +101,12 @@ async def test_calls_beyond_what_is_left_are_void_and_cost_nothing(
     assert sorted(view.state for view in views) == [JobState.QUEUED, JobState.VOID]
     void = next(view for view in views if view.state is JobState.VOID)
     (lost,) = [tx for tx, found in counter.world.ledger.included.items() if not found.succeeded]
-    assert void.failure is not None
-    assert (void.failure.code, void.failure.message) == (
-        "PASS_REVERTED",
+    with rejects(
+        Reason.PASS_REVERTED,
         f"the transaction {lost}, to take a call of the right {RIGHT}, failed on chain; no call "
         "was used",
-    )
+    ):
+        raise_failure(void)
     assert void.settlement.state is SettlementState.FAILED
     assert counter.used() == 1
 
@@ -125,11 +133,10 @@ async def test_a_claim_that_ended_takes_nothing(counter: Counter, services: Serv
     await services.settler.settle_once()
     view = await services.gateway.job(job.id)
     assert (view.state, counter.used()) == (JobState.VOID, 0)
-    assert view.failure is not None
-    assert (view.failure.code, view.failure.message) == (
-        "PASS_EXPIRED",
-        f"the claim to a call ended at {ends} before the call was taken",
-    )
+    with rejects(
+        Reason.PASS_EXPIRED, f"the claim to a call ended at {ends} before the call was taken"
+    ):
+        raise_failure(view)
 
 
 # -- given back ---------------------------------------------------------------------------------
