@@ -76,7 +76,7 @@ SETTINGS: dict[str, object] = {
     "index_every_s": 0.1,
     "admin_token": ADMIN_TOKEN,
 }
-END_S = 180.0
+END_S = 420.0
 """How long a job may take to its end, with everything alive again."""
 WAIT_S = 90.0
 """How long one step of a story may take, on a machine that is slow and full."""

@@ -78,11 +78,11 @@ class Chain:
         await self.rpc.request("evm_mine")
 
 
-async def open_chain(rpc: Rpc, devnet: DevnetInfo) -> Chain:
+async def open_chain(rpc: Rpc, devnet: DevnetInfo, verifier: bytes = YES) -> Chain:
     """On a chain of its own: its clock is moved."""
     await rpc.request("anvil_setBlockTimestampInterval", 61)  # a seal is a block old then
     owner, provider = devnet.accounts.owner, devnet.accounts.provider
-    artifact = ContractArtifact("Yes", [], YES, b"", {})
+    artifact = ContractArtifact("Verifier", [], verifier, b"", {})
     adapter = await deploy(rpc, artifact, owner)
     contracts = await deploy_escrow(rpc, devnet, SELECTOR, adapter)
     registry, model = ModelRegistry(rpc, devnet.model_registry), Digest(secrets.token_bytes(32))

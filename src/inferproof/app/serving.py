@@ -7,6 +7,7 @@ from inferproof.app.stores import Stores
 from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.model_registry import ModelRegistry
 from inferproof.chain.rpc import Rpc
+from inferproof.chain.scores import ReputationScores
 from inferproof.chain.serving import BondAccount, OrderAccount
 from inferproof.chain.token import TokenChain
 from inferproof.chain.verifier_router import VerifierRouter
@@ -28,6 +29,7 @@ class Serving:
     deliveries: DeliveryParts
     bonds: BondParts | None
     terms: OrderTerms
+    scores: ReputationScores
 
 
 async def open_serving(
@@ -42,6 +44,7 @@ async def open_serving(
         return None
     escrow = await open_escrow(rpc, Address.from_hex(settings.escrow_address))
     registry, router = await escrow.registry(), await escrow.router()
+    reputation = await escrow.reputation()
     account, keep = OrderAccount(rpc, escrow, key), settings.escrow_keep_units
     proofs = OrderProofs(rpc, VerifierRouter(rpc, router), stores.catalog, stores.blobs)
     return Serving(
@@ -59,4 +62,5 @@ async def open_serving(
             bond_limit=settings.escrow_bond_limit_units,
             coin_units=settings.escrow_coin_units,
         ),
+        scores=ReputationScores(rpc, reputation),
     )

@@ -30,6 +30,7 @@ _CUSTOM_ERRORS = (
     "ERC1155InvalidReceiver(address)",
     "ERC1155InsufficientBalance(address,uint256,uint256,uint256)",
     "ERC1155MissingApprovalForAll(address,address)",
+    "EnforcedPause()",
     "AlreadyPaid(address,bytes32)",
     "AlreadyUsed(bytes32,uint256)",
     "AssuranceTooLow(uint8,uint8)",

@@ -47,6 +47,7 @@ WITHDRAW = "withdraw(address,address,uint256)"
 SLOT_OF = "slotOf(bytes32)"
 REGISTRY = "REGISTRY()"
 ROUTER = "ROUTER()"
+REPUTATION = "REPUTATION()"
 BALANCE_OF = "balanceOf(address,address)"
 FEES_OF = "feesOf(address)"
 WITHDRAW_FEES = "withdrawFees(address,address,uint256)"
@@ -161,6 +162,10 @@ class Escrow:
     async def router(self) -> Address:
         """The router of verifiers that it asks before it pays. Raises: as `slot`."""
         return await self._part(ROUTER)
+
+    async def reputation(self) -> Address:
+        """The scores that it writes of servers. Raises: as `slot`."""
+        return await self._part(REPUTATION)
 
     async def slot(self, order: Digest, *, block: int | None = None) -> OrderSlot:
         """What is kept of an order, by its id, after a block, by default the newest; the status
