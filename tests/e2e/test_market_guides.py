@@ -202,20 +202,27 @@ def test_deploying(shown: Shown) -> None:
 # -- the market ------------------------------------------------------------------------------------
 
 
-def test_administration(shown: Shown) -> None:
-    """All but the last command, which takes out what orders bring."""
+@pytest.fixture(scope="module")
+def administered(shown: Shown) -> dict[str, dict[str, Any]]:
+    """What each command of the page tells, but of the last, which takes out what orders bring."""
     known = shown.known | {"KEY": shown.key("admin", 0)}
     *lines, fees = commands("market.md", "market")
     assert fees.startswith("market withdraw-fees")
     told = {line.split()[1]: run(line, known) for line in lines}
-    assert set(told) == {
-        *("show", "fee", "admission", "token", "server", "pause", "unpause", "grant", "revoke"),
-    }
-    now = run(lines[0], known)
-    assert (now["fee_bps"], now["paused"]) == (FEE_BPS, False)
+    told["now"] = run(lines[0], known)
     # As servers of the other pages find it: their reputation is new.
     run('market admission --least-score 0 --bond-factor 1 --rpc "$RPC" --market "$MARKET" '
         '--key-file "$KEY"', known)  # fmt: skip
+    return told
+
+
+def test_administration(administered: dict[str, dict[str, Any]]) -> None:
+    assert set(administered) == {
+        *("show", "fee", "admission", "token", "server", "pause", "unpause", "grant", "revoke"),
+        "now",
+    }
+    now = administered["now"]
+    assert (now["fee_bps"], now["paused"]) == (FEE_BPS, False)
 
 
 # -- serving ---------------------------------------------------------------------------------------
@@ -308,6 +315,7 @@ def _free_port() -> int:
 # -- buying ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("administered")
 def test_buying(shown: Shown) -> None:
     known = shown.known | {"KEY": shown.key("buyer", 2)}
     new, show = commands("escrow-buyer.md", "request")[:2]
@@ -327,6 +335,7 @@ def test_buying(shown: Shown) -> None:
     assert order.hex in json.dumps(verified)
 
 
+@pytest.mark.usefixtures("administered")
 def test_what_becomes_of_orders(shown: Shown, other: str) -> None:
     """Each command on an order that is for it: open, over, late, not locked yet."""
     info = shown.market.devnet
@@ -360,7 +369,7 @@ def test_what_becomes_of_orders(shown: Shown, other: str) -> None:
         await escrow.deposit(token, STAKES, late)
         await escrow.send(late, accept_data(shown_order, acknowledged=True), "accept")
 
-    rescued = shown.stopped(any_server=True, accept_s=60, deliver_s=LATE_S)
+    rescued = shown.stopped(any_server=True, accept_s=3 * LATE_S, deliver_s=LATE_S)
     shown_order = shown.terms(rescued)
     shown.on_chain(take)
     shown.pass_until(shown_order.deliver_by)
@@ -376,8 +385,12 @@ def test_what_becomes_of_orders(shown: Shown, other: str) -> None:
     assert done("withdraw", cancelled) == {"transaction": None, "gas": 0}
 
 
+@pytest.mark.usefixtures("administered")
 def test_fees(shown: Shown) -> None:
-    """Of the orders that were paid: the test before must have run."""
+    """Of an order that is paid, and of those of the tests before it."""
+    new, *_ = commands("escrow-buyer.md", "request")
+    bought = run(new, shown.known | {"KEY": shown.key("buyer", 2)})
+    shown.wait_for(Digest.from_hex(bought["job_id"]), OrderStatus.PAID)
     *_, line = commands("market.md", "market")
     known = shown.known | {"KEY": shown.key("admin", 0)}
     fees = int(run(line, known)["amount"])
