@@ -6,7 +6,7 @@ import pytest
 from serving_parts import Chain, Serving, open_chain
 
 from inferproof.app.order_proofs import OrderKeys
-from inferproof.chain.escrow import open_escrow
+from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.market import (
     DOLLAR_WEIGHT,
     Market,
@@ -193,3 +193,18 @@ async def test_how_an_order_ends_without_us(chain: Chain) -> None:
         kind=PaymentRejected,
     ):
         raise _too_late(acceptance)
+
+
+async def test_an_escrow_tells_what_it_asks(chain: Chain) -> None:
+    asked, contracts = chain.escrow, chain.contracts
+    found = (await asked.registry(), await asked.router(), await asked.reputation())
+    assert found == (contracts.registry, contracts.router, contracts.reputation)
+    nobody = Escrow(chain.rpc, OTHER, chain.devnet.chain_id)
+    for name, ask in (
+        ("REGISTRY", nobody.registry),
+        ("ROUTER", nobody.router),
+        ("REPUTATION", nobody.reputation),
+    ):
+        message = f"the contract at {OTHER} answers {name}() with 0 bytes, not an address"
+        with rejects(Reason.CHAIN_BAD_ANSWER, message, kind=Misconfigured):
+            await ask()

@@ -31,6 +31,7 @@ from inferproof.storage.sql.engine import MEMORY, sqlite_url
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
+from inferproof.types.digest import Digest
 from inferproof.types.escrow import Order, OrderDeliveryState, OrderStatus
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
@@ -92,6 +93,36 @@ async def test_an_order_is_accepted_answered_delivered_and_paid(
     assert done.fee == PRICE - SHARE
     assert await server.balance() == BONDS + SHARE
     assert await server.bought() == bought
+
+
+async def test_the_fee_is_told_by_the_transaction_that_delivered_alone(
+    server: Serving, stores: Stores
+) -> None:
+    made = await server.order()
+    asked = server.asked(made)
+    await stores.orders.jobs.reserve(asked)
+    settler = server.settler(stores)
+    for _ in range(2):
+        await settler.settle_once()
+    await answer(stores, server.now)
+    for _ in range(2):
+        await settler.settle_once()
+    done, acceptance = await delivery(stores, server), server.method.settle(asked.payment)
+    assert done.transaction is not None
+    other = server.method.settle(server.asked(await server.order()).payment)
+    assert acceptance is not None
+    assert other is not None
+    assert await server.account.fee_taken(acceptance, done.transaction) == PRICE - SHARE
+    accepted = await server.account.accepted_in(acceptance.id, 0)
+    assert accepted is not None
+    for order, tx in (
+        (other, done.transaction),
+        (acceptance, accepted.tx),
+        (acceptance, Digest(b"\x77" * 32)),
+    ):
+        message = f"the block that held transaction {tx} was replaced while it was looked at"
+        with rejects(Reason.CHAIN_CHANGED, message, kind=Unavailable):
+            await server.account.fee_taken(order, tx)
 
 
 # -- crashes ------------------------------------------------------------------------------------
