@@ -6,8 +6,8 @@ Real processes, real proofs, each checked by the contract before it pays; anvil 
 second and three confirmations. Some orders are taken by a server that never delivers: a node
 rescues them from its bond, or a passer-by ends them. At the end the contract's events, its
 balances, the buyers' wallets and the books of both nodes must agree. Exits with 0 when the last
-line is `requests N paid P rescued R refunded F lost 0 doubled 0`, where P + R + F is N, and nothing
-else was wrong.
+line is `requests N paid P rescued R refunded F lost 0 doubled 0`, where P + R + F is N, neither P
+nor R is 0 where N is not small, and nothing else was wrong.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.measure import say
 from bench.soak.escrow_buyers import OrderCrowd, Ordered
 from bench.soak.escrow_plan import OrderPlan, Trouble, make_order_plan
-from bench.soak.escrow_verdict import OrderVerdict, Step, Told, Witnesses, weigh_orders
+from bench.soak.escrow_verdict import OrderVerdict, Step, Told, Witnesses, unserved, weigh_orders
 from bench.soak.escrow_world import FEE_BPS, Node, OrderWorld, open_order_world
 from bench.soak.world import FUNDS
 from inferproof.chain.abi import event_topic
@@ -66,6 +66,7 @@ async def _run(plan: OrderPlan, chain: LocalChain, folder: Path) -> int:
         wall_s = time.monotonic() - began
         await _come_to_rest(world)
         verdict = weigh_orders(await _witnesses(world, wanted))
+    verdict.wrongs += unserved(plan.kinds, verdict.ends)
     for ordered in wanted:
         verdict.wrongs += [f"order {ordered.number}: {wrong}" for wrong in ordered.wrongs]
     print(_report(plan, wanted, verdict, troubles.happened, wall_s))

@@ -5,6 +5,9 @@
 | paid, rescued, refunded | how an order ended in the contract; each ends once |
 | lost | an order without an end; or a party that has less than the rules give it |
 | doubled | an order that was made, accepted, or ended twice; or a party that has more |
+
+A run that only takes money back loses none, and shows nothing: from ENOUGH orders on some that a
+node could serve have to be paid, and some whose server is late rescued.
 """
 
 from collections import Counter, defaultdict
@@ -12,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bench.soak.escrow_plan import IDLE, OrderKind
 from inferproof.protocol.escrow import server_share
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Order
@@ -27,6 +31,8 @@ class Step(StrEnum):
     REFUNDED = "refunded"
 
 
+ENOUGH = 10
+"""So many orders that troubles alone do not explain why none of a kind was served."""
 ENDS = (Step.PAID, Step.RESCUED, Step.REFUNDED)
 
 
@@ -124,6 +130,19 @@ def weigh_orders(seen: Witnesses) -> OrderVerdict:
     if len(seen.orders) != seen.asked:
         verdict.wrongs.append(f"{len(seen.orders)} orders were made, and not {seen.asked}")
     return verdict
+
+
+def unserved(kinds: Sequence[OrderKind], ends: Mapping[Step, int]) -> list[str]:
+    """In words, what the nodes did for no order at all."""
+    if len(kinds) < ENOUGH:
+        return []
+    served, late = sum(kind not in IDLE for kind in kinds), kinds.count(OrderKind.LATE)
+    wrongs = []
+    if served and not ends.get(Step.PAID):
+        wrongs.append(f"of {served} orders that a node could serve in time none was paid")
+    if late and not ends.get(Step.RESCUED):
+        wrongs.append(f"of {late} orders whose server was late none was rescued")
+    return wrongs
 
 
 def _end(

@@ -31,15 +31,18 @@ def served(market: KillMarket, at: Boundary | None) -> None:
 def failed(market: KillMarket, at: Boundary | None) -> None:
     """The proof system refuses the input after the order was accepted: the escrow refunds the
     buyer, with the bond, when a stranger asks it to."""
-    orders = _orders(market)
-    made = orders.make(REFUSED, OrderStatus.REFUNDED, state="refunded")
-    bought = made.bought
+    made = _orders(market).make(REFUSED, OrderStatus.REFUNDED, state="refunded")
     market.arm(at)
-    if not market.until(lambda: (market.ask(bought) or market.send(bought)) == "failed"):
-        raise AssertionError(f"{market.name}: job {bought.job} has not failed: {bought.facts}")
-    orders.pass_until(made.order.rescue_by)
-    orders.refund(made)
-    _to_its_end(market, made, at)
+    _given_up(market, made, at)
+
+
+def waited_for(market: KillMarket, at: Boundary | None) -> None:
+    """The same, and the stranger leaves it the time to see that the order is not over yet."""
+    made = _orders(market).make(REFUSED, OrderStatus.REFUNDED, state="refunded")
+    market.arm(at)
+    market.until(lambda: bool(market.ask(made.bought) or market.send(made.bought)))
+    market.reach(at)
+    _given_up(market, made, at)
 
 
 def rescued(market: KillMarket, at: Boundary | None) -> None:
@@ -144,6 +147,15 @@ def filled(market: KillMarket, at: Boundary | None) -> None:
         raise AssertionError(f"{market.name}: {orders.balance(gateway)} are kept, and not {KEPT}")
 
 
+def _given_up(market: KillMarket, made: Ordered, at: Boundary | None) -> None:
+    orders, bought = _orders(market), made.bought
+    if not market.until(lambda: (market.ask(bought) or market.send(bought)) == "failed"):
+        raise AssertionError(f"{market.name}: job {bought.job} has not failed: {bought.facts}")
+    orders.pass_until(made.order.rescue_by)
+    orders.refund(made)
+    _to_its_end(market, made, at)
+
+
 def _reserved(market: KillMarket, end: OrderStatus, state: str) -> Ordered:
     """An order whose request the gateway has, which was killed before it accepted it."""
     made = _orders(market).make(1.0, end, state=state)
@@ -194,7 +206,7 @@ _STORIES: dict[str, OrderStory] = {
     "settlements.void": outrun,
     "queue.give_up": failed,
     "settlements.refunded": failed,
-    "order_deliveries.put_off": failed,
+    "order_deliveries.put_off": waited_for,
     "order_deliveries.ended": too_late,
     "order_deliveries.reverted": delivery_fails,
     "outbox.drop": number_spent,
@@ -216,6 +228,7 @@ TWICE = tuple(
 _HOW: dict[OrderStory, str] = {
     served: "every order that is served passes it",
     failed: "the proof system refuses an input that asks for it, and a stranger refunds the order",
+    waited_for: "the same, and the stranger waits until a process has come there",
     rescued: "the process is killed, and another server accepts the order and lets its time pass",
     outrun: "the same, and a stranger refunds the order",
     too_late: "the process is killed, and the chain's clock moved past the last time",

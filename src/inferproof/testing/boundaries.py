@@ -114,6 +114,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "look",
             "sign_settlement",
             "sign_refund",
+            "sign_restore",
             "refunds_made",
             "sign_filler",
             "sign_again",

@@ -11,7 +11,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from bench.soak.escrow import told
 from bench.soak.escrow_plan import OrderKind, Trouble, make_order_plan
-from bench.soak.escrow_verdict import Kept, OrderVerdict, Step, Told, Witnesses, weigh_orders
+from bench.soak.escrow_verdict import (
+    ENOUGH,
+    Kept,
+    OrderVerdict,
+    Step,
+    Told,
+    Witnesses,
+    unserved,
+    weigh_orders,
+)
 
 from inferproof.chain.escrow import ACCEPTED, DELIVERED, REFUNDED, REQUESTED
 from inferproof.protocol.encoding import keccak256
@@ -188,3 +197,15 @@ def test_events_are_read_as_they_are_told() -> None:
     assert told(log(DELIVERED, who, late[1])) == Told(PAID, Step.PAID, ONE)
     assert told(log(REFUNDED, who)) == Told(PAID, Step.REFUNDED, ONE)
     assert told(log(REFUNDED, ZERO_DIGEST)) == Told(PAID, Step.REFUNDED)
+
+
+def test_a_run_in_which_nothing_was_served_is_not_good() -> None:
+    kinds = (*[OrderKind.NAMED] * (ENOUGH - 3), OrderKind.LATE, OrderKind.LATE, OrderKind.MISSED)
+    assert unserved(kinds, {Step.PAID: 1, Step.RESCUED: 1}) == []
+    assert unserved(kinds, {Step.REFUNDED: ENOUGH}) == [
+        "of 7 orders that a node could serve in time none was paid",
+        "of 2 orders whose server was late none was rescued",
+    ]
+    assert unserved(kinds, {Step.PAID: 7}) == ["of 2 orders whose server was late none was rescued"]
+    assert unserved([OrderKind.MISSED] * ENOUGH, {Step.REFUNDED: ENOUGH}) == []
+    assert unserved(kinds[1:], {}) == [], "few orders may all meet with trouble"
