@@ -64,8 +64,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "ranks of whole proofs, ranges of a key": (*LONG, "rank::control_ranges"),
     "ranks of openings": ("--package", "inferproof-hiding", "--lib", "--", "tests::rank", "salts"),
     "ranks of the relation proof": ("--package", "inferproof-relation", "--lib", "--", "uniform"),
-    "attack by interpolation": (*PROVER, "private_interpolation"),
-    "frozen challenges, words": (*PROVER, "private_frozen"),
+    "attack by interpolation": (*PROVER, "proofs", "--", "private_interpolation::"),
+    "frozen challenges, words": (*PROVER, "proofs", "--", "private_frozen::"),
 }
 """Parts of the evidence, with the tests of the Rust crates that they are."""
 PYTHON = {

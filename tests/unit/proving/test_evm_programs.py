@@ -1,7 +1,7 @@
 """Programs for contracts are made of keys alone, and are those that the contracts' tests run.
 
 `contracts/test/sumcheck/PrivateProofs.t.sol` runs them on proofs that
-`native/prover/tests/private_evm.rs` makes.
+`native/prover/tests/proofs/private_evm.rs` makes.
 """
 
 from dataclasses import replace

@@ -150,7 +150,7 @@ def test_every_row_of_the_manifest_is_a_field() -> None:
 
 @pytest.mark.slow
 def test_the_verdicts_are_those_that_are_kept() -> None:
-    """The native verifier is held to the same file: `native/prover/tests/verdicts.rs`."""
+    """The native verifier is held to the same file: `native/prover/tests/proofs/verdicts.rs`."""
     found = {name: judged(vector) for name, vector in VECTORS.items()}
     assert rendered(found) == KEPT.read_text()
 
