@@ -72,6 +72,8 @@ from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
 
 RANDOM_JOBS = 24
 RANDOM_S = 12.0
+AT_A_TIME = 3
+"""Markets at a time: one alone waits as much as it computes."""
 DEPLOYMENT = "chain deploy"
 """The layout that is no market."""
 
@@ -112,8 +114,8 @@ LAYOUTS = (
     Layout("in several processes", processes=2, kinds=("postgres",)),
     Layout("with a private model", private=True, kinds=("sqlite",)),
     Layout("with a private model and two workers", private=True, workers=2, kinds=("postgres",)),
-    Layout("with models of an ended mode", ended=True),
     Layout("with orders of an escrow", orders=True),
+    Layout("with models of an ended mode", ended=True),
 )
 
 
@@ -314,7 +316,7 @@ def main() -> int:
         options.folder = options.folder or kept
         # Where models that are compiled here are counted until a market counts them.
         os.environ["INFERPROOF_HOME"] = str(Path(options.folder) / "home")
-        with databases(kinds) as made, Nursery() as nursery, ThreadPoolExecutor(2) as pool:
+        with databases(kinds) as made, Nursery() as nursery, ThreadPoolExecutor(AT_A_TIME) as pool:
             # Before the first market begins: alembic keeps its state for all threads.
             markets = [
                 (kind, layout, made[kind]())
