@@ -220,4 +220,4 @@ TestReading.settings = settings(
 class TestReadingForLong(Reading.TestCase):  # type: ignore[misc, valid-type, name-defined]
     """The same, longer."""
 
-    settings = settings(TestReading.settings, max_examples=400, stateful_step_count=50)
+    settings = settings(TestReading.settings, max_examples=200, stateful_step_count=50)
