@@ -18,10 +18,19 @@ import copy
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from escrow_parties import (
+    BOUND,
+    OUTPUTS,
+    Door,
+    authorization_for,
+    opened,
+    permit_for,
+    proof_for,
+    why_refused,
+)
 from escrow_rules import EscrowRules, Kept, Refused
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -30,75 +39,32 @@ from market_contracts import FEE_BPS, admit_server
 from serving_parts import BOND, BONDS, PRICE, Chain, open_chain
 
 from inferproof.chain.abi import calldata
-from inferproof.chain.escrow import (
-    Escrow,
-    Permit,
-    accept_data,
-    acknowledge_data,
-    deliver_data,
-    open_escrow,
-)
-from inferproof.chain.market import Market, Role, open_market
+from inferproof.chain.escrow import accept_data, acknowledge_data, deliver_data
+from inferproof.chain.market import Role, open_market
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.serving import OrderAccount
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import transact
-from inferproof.errors import NotFound, Reason, Rejection
-from inferproof.protocol.authorization import asset_domain, receive_digest
-from inferproof.protocol.commitments import output_commitment
-from inferproof.protocol.eip712 import Struct, digest, hash_struct
+from inferproof.errors import NotFound, Rejection
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.statement import statement_digest
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo, dev_key
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.escrow import ContractAssurance, Order, OrderStatus
-from inferproof.types.payment import Authorization
-from inferproof.types.proof import Statement
 from inferproof.types.tensor import FixedTensor
 
 T = TypeVar("T")
 
-BOUND = bytes.fromhex(
-    "60248060095f395ff3"  # the code that follows
-    "600435600401356024356024013514"  # is the proof's first word the claim's statement?
-    "6015575f5ffd5b"  # it reverts if not
-    "5f3560e01c60e01b5f5260205ff3"  # else it answers with its selector
-)
-"""The verifier: verifyStatement((bytes32 statement, …) claim, bytes proof)."""
-
 FIRST, SECOND, THIEF, STRANGER = (dev_key(index) for index in (4, 5, 6, 7))
 NUMBERS = b"\x01\x00\x00\x00\x02\x00\x00\x00"
-OUTPUTS = [FixedTensor("scores", (2,), (3, -4), 0.5)]
 OTHERS = [FixedTensor("scores", (2,), (3, 4), 0.5)]
 MOST = 5
 """Orders at a time."""
 MARGIN = 200
 """Seconds, of which each step takes a few: so long before its time the first server delivers."""
-PERMIT = Struct(
-    "Permit",
-    {
-        "owner": "address",
-        "spender": "address",
-        "value": "uint256",
-        "nonce": "uint256",
-        "deadline": "uint256",
-    },
-)
 
 WHICH = st.integers(0, MOST - 1)
 WHO = st.sampled_from(["first", "second", "thief"])
 KEYS = {"first": FIRST, "second": SECOND, "thief": THIEF, "stranger": STRANGER}
-
-
-@dataclass(frozen=True)
-class Door:
-    """What a process has of the chain; it dies with it."""
-
-    rpc: Rpc
-    escrow: Escrow
-    market: Market
-    token: TokenChain
-
 
 Call = Callable[[Door], Awaitable[object]]
 Rule = Callable[[EscrowRules, int], None]
@@ -115,7 +81,7 @@ class Parties(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.runner = asyncio.Runner()
-        self.door = self.do(self.opened())
+        self.door = self.do(opened(Parties.chain))
         self.do(self.back_to(Parties.snapshot))
         Parties.snapshot = self.do(self.door.rpc.request("evm_snapshot"))
         self.rules = copy.deepcopy(Parties.start)
@@ -123,26 +89,18 @@ class Parties(RuleBasedStateMachine):
         self.made: list[Order] = []
         self.salt = 0
         self.since: list[tuple[Call, Rule]] = []
+        self.sound = True
         self.remember()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    async def opened(self) -> Door:
-        chain = Parties.chain
-        rpc = Rpc(chain.devnet.rpc_url)
-        return Door(
-            rpc,
-            await open_escrow(rpc, chain.contracts.escrow),
-            await open_market(rpc, chain.contracts.market),
-            TokenChain(rpc, chain.devnet.token),
-        )
-
     def teardown(self) -> None:
         if not hasattr(self, "since"):
             return
         try:
-            self.end()
+            if self.sound:
+                self.end()
         finally:
             self.do(self.door.rpc.close())
             self.runner.close()
@@ -164,7 +122,8 @@ class Parties(RuleBasedStateMachine):
         try:
             self.do(self.tried(call))
         except (Rejection, NotFound) as error:
-            refused = _why(error)
+            refused = why_refused(error)
+        self.sound = refused == why
         assert refused == why
 
     async def tried(self, call: Call) -> None:
@@ -212,10 +171,11 @@ class Parties(RuleBasedStateMachine):
             if way == "approval":
                 await door.escrow.request(order, buyer)
             elif way == "permit":
-                permit = await _permit(door, order)
+                permit = await permit_for(door, order, buyer)
                 await door.escrow.request(order, buyer, permit=permit)
+                await approve_all(door.rpc)  # the permit took the place of what was approved
             else:
-                signed = _authorization(door, order)
+                signed = authorization_for(door, order, buyer)
                 await door.escrow.request(order, STRANGER, authorization=signed)
 
         self.step(call, lambda rules, at: rules.request(made, order, at))
@@ -279,7 +239,7 @@ class Parties(RuleBasedStateMachine):
         self, order: Order, name: Digest, who: str, whose: str, outputs: list[FixedTensor]
     ) -> None:
         key = KEYS[who]
-        proof = _proof(order, name, KEYS[whose].address)
+        proof = proof_for(order, name, KEYS[whose].address)
         data = deliver_data(order, outputs, proof.raw)
         proven = who == whose and outputs is OUTPUTS
         self.step(
@@ -416,7 +376,7 @@ class Parties(RuleBasedStateMachine):
     def crash(self) -> None:
         """A process that knows nothing but what the chain tells."""
         self.do(self.door.rpc.close())
-        self.door = self.do(self.opened())
+        self.door = self.do(opened(Parties.chain))
         self.made = self.do(self.told())
 
     async def told(self) -> list[Order]:
@@ -502,50 +462,12 @@ class Parties(RuleBasedStateMachine):
         self.who_never_misbehaves_never_loses()
 
 
-def _why(error: Rejection | NotFound) -> str:
-    """The name of the contract's error, also where the wrapper has told it in its own words."""
-    if error.reason in (Reason.ORDER_STATUS, Reason.ORDER_UNKNOWN):
-        return "WrongStatus"
-    if error.reason is Reason.ORDER_TOO_EARLY:
-        return "TooEarly"
-    assert error.reason is Reason.ORDER_REFUSED, error
-    return str(error.facts["why"]).partition("(")[0]
-
-
-def _proof(order: Order, name: Digest, server: Address) -> Digest:
-    commitment = output_commitment(OUTPUTS)
-    return statement_digest(
-        Statement(name, order.model, order.input_commitment, commitment, "sumcheck", server)
-    )
-
-
-def _authorization(door: Door, order: Order) -> Authorization:
-    unsigned = Authorization(
-        asset=door.token.asset,
-        payer=order.buyer,
-        payee=door.escrow.address,
-        amount=order.price,
-        valid_after=0,
-        valid_before=2**40,
-        nonce=door.escrow.id_of(order),
-        signature=b"",
-    )
-    buyer = Parties.chain.devnet.accounts.buyer
-    return replace(unsigned, signature=buyer.sign(receive_digest(unsigned)))
-
-
-async def _permit(door: Door, order: Order) -> Permit:
-    asset, deadline = door.token.asset, 2**40
-    answer = await door.rpc.call(asset.address, calldata("nonces(address)", order.buyer), what="")
-    told = {
-        "owner": order.buyer,
-        "spender": door.escrow.address,
-        "value": order.price,
-        "nonce": int.from_bytes(answer, "big"),
-        "deadline": deadline,
-    }
-    signed = digest(asset_domain(asset), hash_struct(PERMIT, told))
-    return Permit(deadline, Parties.chain.devnet.accounts.buyer.sign(signed))
+async def approve_all(rpc: Rpc) -> None:
+    """Lets the escrow take what the buyer has."""
+    chain = Parties.chain
+    data = calldata("approve(address,uint256)", chain.contracts.escrow, FUNDS)
+    buyer, token = chain.devnet.accounts.buyer, chain.devnet.token.address
+    await transact(rpc, buyer, to=token, data=data, what="approve")
 
 
 async def _set_up(info: DevnetInfo) -> None:
@@ -557,8 +479,7 @@ async def _set_up(info: DevnetInfo) -> None:
             await market.grant(role, owner.address, owner)
         for key in (FIRST, SECOND, THIEF):
             await admit_server(rpc, info, chain.contracts, key, BONDS)
-        approve = calldata("approve(address,uint256)", chain.contracts.escrow, FUNDS)
-        await transact(rpc, buyer, to=info.token.address, data=approve, what="approve")
+        await approve_all(rpc)
         servers = [key.address for key in (FIRST, SECOND, THIEF)]
         token = TokenChain(rpc, info.token)
         everybody = [buyer.address, owner.address, STRANGER.address, *servers]
