@@ -6,6 +6,8 @@
 # make versions  install the lowest and the newest allowed dependencies, and try each
 # make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
 # make check    format, lint, types, layers, contract tests, gas
+# make -C contracts slither  whether each finding of slither in the contracts is answered; before a release
+# make -C contracts mutants  MAX=20 change escrow and revenue, place by place, and run their tests on each
 # make test-native  run the tests of the Rust crates
 # make mutants  MUTANTS='--re check_bits' change what checks proofs, place by place, and run the tests on each; all: days
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
