@@ -101,14 +101,14 @@ def mutants(file: str, source: str) -> list[Mutant]:
         code = line.split("//")[0]
         if NOT_CODE.match(line) or not code.strip():
             continue
-        for what, text in _on_line(code):
+        for what, text in _on_line(code, source):
             found[Mutant(file, number, 1, what, text)] = None
         for count, what in _left_out(lines, number):
             found[Mutant(file, number, count, what, "")] = None
     return list(found)
 
 
-def _on_line(code: str) -> Iterator[tuple[str, str]]:
+def _on_line(code: str, source: str) -> Iterator[tuple[str, str]]:
     if '"' in code:
         return  # what is said is not what is done
     for match in _SYMBOL.finditer(code):
@@ -119,6 +119,8 @@ def _on_line(code: str) -> Iterator[tuple[str, str]]:
             if other != match[0]:
                 yield f"{match[0]} to {other}", _replaced(code, match, other)
     for one, other in PAYEES:
+        if other.split(".")[0] not in source:
+            continue
         for match in re.finditer(rf"(?<![\w.]){re.escape(one)}(?![\w.])", code):
             yield f"{one} to {other}", _replaced(code, match, other)
 

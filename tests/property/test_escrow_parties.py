@@ -549,4 +549,4 @@ TestParties.settings = settings(
 class TestPartiesForLong(Parties.TestCase):  # type: ignore[misc, valid-type, name-defined]
     """The same, longer."""
 
-    settings = settings(TestParties.settings, max_examples=60, stateful_step_count=50)
+    settings = settings(TestParties.settings, max_examples=50, stateful_step_count=50)
