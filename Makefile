@@ -6,13 +6,12 @@
 # make versions  install the lowest and the newest allowed dependencies, and try each
 # make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
 # make check    format, lint, types, layers, contract tests, gas
-# make -C contracts slither  whether each finding of slither in the contracts is answered; before a release
-# make -C contracts mutants  MAX=20 change escrow and revenue, place by place, and run their tests on each
 # make test-native  run the tests of the Rust crates
 # make mutants  MUTANTS='--re check_bits' change what checks proofs, place by place, and run the tests on each; all: days
 # make evidence look for what private proofs give away, and write evidence.json; some minutes
-# make kill     kill real processes at every step boundary and at random; about 20 minutes
-# make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
+# make kill     kill real processes at every step boundary and at random; about 23 minutes
+# make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails;
+#               ESCROW=200: orders of the escrow and two nodes in their place
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model;
 #               SHAPE_SECONDS=1200 for random shapes, taken up by the next run
 # make corpus   try the models of tests/corpus, as common tools export them; FAMILIES="sklearn boosting"

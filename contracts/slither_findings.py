@@ -1,132 +1,122 @@
-"""Compares what slither finds in the contracts with the answers in SLITHER.md.
+"""Runs slither on the contracts, and compares what it finds with the answers in SLITHER.md.
 
-    python contracts/slither_findings.py [--slither PROGRAM]
+    python slither_findings.py        as `make -C contracts slither` does
 
-A finding without an answer fails with its text, and so does an answer without a finding. slither is
-installed as requirements-slither.txt has it, in an environment of its own, unless a program is
-named; it runs on a copy of the sources, takes a minute, and needs the npm tools
-(`make -C contracts tools`).
+Slither is installed into a folder of its own, `.tools/slither`, at one version. Findings of impact
+low and above count. One without an answer fails, and so does an answer that nothing asks for.
 """
 
-import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent
-ANSWERS = ROOT / "SLITHER.md"
-REQUIREMENTS = ROOT / "requirements-slither.txt"
-ENVIRONMENT = ROOT.parent / ".tools" / "slither"
-WHAT = ("--exclude-dependencies", "--filter-paths", "node_modules")
-WHICH = ("--exclude-informational", "--exclude-optimization")
-"""Style and gas are not asked about: the formatter and `bench.gas` are."""
-_ROW = re.compile(r"^\| `([a-z0-9-]+)` \| `([\w.]+)` \| (.+) \|$", re.MULTILINE)
+VERSION = "0.11.6"
+HERE = Path(__file__).resolve().parent
+TOOL = HERE.parent / ".tools" / "slither"
+ANSWERS = HERE / "SLITHER.md"
+RUN_S = 900
+OPTIONS = (
+    *("--exclude-dependencies", "--filter-paths", "node_modules"),
+    *("--exclude-informational", "--exclude-optimization"),
+)
+_ROW = re.compile(r"^\| `([a-z0-9-]+)` \| `([A-Za-z0-9_.]+)` \| (\S.*\S) \|$")
+
+Finding = tuple[str, str]
+"""A check's name, and where it was found: contract, function and, of a variable, its name."""
 
 
-@dataclass(frozen=True, order=True)
-class Place:
-    """What was found, and where: contract, function, and the variable where it is about one."""
-
-    check: str
-    where: str
-
-    def __str__(self) -> str:
-        return f"{self.check} in {self.where}"
-
-
-def findings(report: Mapping[str, Any]) -> list[tuple[Place, str]]:
-    """Each finding of slither's JSON output, and its text. Raises: SystemExit if it failed."""
-    if not report["success"]:
-        raise SystemExit(f"slither failed: {report['error']}")
-    found = report["results"].get("detectors", [])
-    return [(Place(each["check"], _where(each["elements"])), each["description"]) for each in found]
-
-
-def answers(text: str) -> list[Place]:
-    """Each row of the table. Raises: SystemExit for one that is not a check, a place, a reason."""
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
-    found = [Place(row[1], row[2]) for row in _ROW.finditer(text)]
-    if len(found) != len(rows):
-        wrong = next(line for line in rows if not _ROW.match(line))
-        raise SystemExit(f"SLITHER.md has a row that is no answer: {wrong}")
+def answers(text: str) -> dict[Finding, str]:
+    """The answers of SLITHER.md. Raises: ValueError for one that stands there twice."""
+    found: dict[Finding, str] = {}
+    for line in text.splitlines():
+        row = _ROW.match(line)
+        if row is None:
+            continue
+        check, place, answer = row.groups()
+        if (check, place) in found:
+            raise ValueError(f"{check} in {place} is answered twice")
+        found[check, place] = answer
     return found
 
 
-def differences(found: Sequence[tuple[Place, str]], answered: Sequence[Place]) -> list[str]:
-    """What stands on one side alone, where a place may have several findings of one check."""
-    wrong, left = [], Counter(answered)
-    for place, text in found:
-        if left[place]:
-            left[place] -= 1
-        else:
-            wrong.append(f"not answered: {place}\n{text.strip()}")
-    return wrong + [f"answered, and not found: {place}" for place in sorted(left.elements())]
+def findings(told: Mapping[str, Any]) -> dict[Finding, str]:
+    """What slither's JSON tells, with its own words. Raises: ValueError where it failed."""
+    if told.get("success") is not True:
+        raise ValueError(f"slither failed: {told.get('error')}")
+    results = told.get("results", {}).get("detectors", [])
+    return {(each["check"], _place(each["elements"][0])): each["description"] for each in results}
 
 
-def _where(elements: Sequence[Mapping[str, Any]]) -> str:
-    names, place = [], elements[0]
-    while place["type"] in ("contract", "function", "variable"):
-        names.insert(0, place["name"])
-        if place["type"] == "contract":
-            break
-        place = place["type_specific_fields"]["parent"]
-    return ".".join(names)
+def problems(found: Mapping[Finding, str], answered: Iterable[Finding]) -> list[str]:
+    """What is found and not answered, and what is answered and not found."""
+    known = set(answered)
+    new = [
+        f"not answered: {check} in {place}\n{found[check, place]}"
+        for check, place in sorted(found.keys() - known)
+    ]
+    gone = [
+        f"answered, and not found any more: {check} in {place}"
+        for check, place in sorted(known - found.keys())
+    ]
+    return new + gone
 
 
-def installed() -> Path:
-    """slither's program in its environment, which is made if need be."""
-    stamp, program = ENVIRONMENT / "requirements.txt", ENVIRONMENT / "bin" / "slither"
-    if not stamp.is_file() or stamp.read_bytes() != REQUIREMENTS.read_bytes():
-        print(f"installing {REQUIREMENTS.name} into {ENVIRONMENT}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-        pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True)
-        shutil.copyfile(REQUIREMENTS, stamp)
+def _place(element: Mapping[str, Any]) -> str:
+    names = [element["name"]]
+    while (element := element.get("type_specific_fields", {}).get("parent", {})) and (
+        element["type"] in ("contract", "function")
+    ):
+        names.append(element["name"])
+    return ".".join(reversed(names))
+
+
+def _slither() -> Path:
+    """The program, installed where it is not. Raises: subprocess.CalledProcessError."""
+    program = TOOL / "bin" / "slither"
+    marker = TOOL / VERSION
+    if not marker.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(TOOL)], check=True)
+        pip = [str(TOOL / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, f"slither-analyzer=={VERSION}"], check=True)
+        marker.touch()
     return program
 
 
-def report_of(slither: Path) -> dict[str, Any]:
-    """What slither says of the contracts, in a copy of their sources."""
-    forges = sorted(ROOT.glob("node_modules/@foundry-rs/forge-*/bin"))
-    if not forges:
-        raise SystemExit("there is no forge; run `make -C contracts tools`")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / "src", folder / "src")
-        for file in ("foundry.toml", "package.json", "solc.cjs"):
-            shutil.copy(ROOT / file, folder / file)
-        (folder / "node_modules").symlink_to(ROOT / "node_modules")
-        path = os.pathsep.join([str(forges[0]), os.environ["PATH"]])
-        command = [str(slither), ".", *WHAT, *WHICH, "--json", "found.json"]
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+def _run() -> dict[str, Any]:
+    (forge,) = HERE.glob("node_modules/@foundry-rs/forge-*/bin")
+    with tempfile.TemporaryDirectory(prefix="slither-") as name:
+        out = Path(name) / "found.json"
+        environment = {**os.environ, "PATH": f"{forge}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(  # its exit status is the number of findings
+            [str(_slither()), ".", *OPTIONS, "--json", str(out)],
+            cwd=HERE,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_S,
+            check=False,
         )
-        if not (folder / "found.json").is_file():
-            raise SystemExit(f"slither failed:\n{done.stderr[-4000:]}")
-        report: dict[str, Any] = json.loads((folder / "found.json").read_text())
-    return report
+        if not out.exists():
+            raise ValueError(f"slither told nothing:\n{(done.stdout + done.stderr)[-3000:]}")
+        told: dict[str, Any] = json.loads(out.read_text())
+    return told
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Are all findings of slither answered?")
-    parser.add_argument("--slither", type=Path, help="the program, in place of the pinned one")
-    named: Path | None = parser.parse_args().slither
-    found = findings(report_of(named or installed()))
-    wrong = differences(found, answers(ANSWERS.read_text(encoding="utf-8")))
-    for text in wrong:
-        print(text, end="\n\n")
-    print(f"{len(found)} findings, {len(wrong)} of findings and answers without the other")
-    raise SystemExit(bool(wrong))
+def main() -> int:
+    """0 where every finding is answered, and every answer is to a finding."""
+    found = findings(_run())
+    wrong = problems(found, answers(ANSWERS.read_text(encoding="utf-8")))
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    print(f"slither {VERSION}: {len(found)} places, {len(wrong)} of them not as SLITHER.md says")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """Thousands of paid jobs on a local chain, while processes are killed and the chain fails.
 
     JOBS=10000 SEED=1 DATABASE=sqlite SETTLE=batch PROCESSES=0 EZKL=0 make soak
+    ESCROW=200 SEED=1 make soak      orders in an escrow and two nodes: see `escrow`
 
 Real processes, started again whenever they are killed: on SQLite the one that does everything, on
 PostgreSQL a gateway, which may be several, and its workers; anvil with a block each second and
@@ -22,6 +23,7 @@ from pathlib import Path
 from bench.measure import ROOT, say
 from bench.soak.buyers import Crowd
 from bench.soak.chaos import Chaos
+from bench.soak.escrow import soak_orders
 from bench.soak.journal import Bought
 from bench.soak.plan import make_plan
 from bench.soak.verdict import judge, report
@@ -150,6 +152,12 @@ def main() -> int:
         default=environment.get("SETTLE") == "single",
         help="settle each payment by a transaction of its own, not in batches",
     )
+    parser.add_argument(
+        "--escrow",
+        type=int,
+        default=int(environment.get("ESCROW") or 0),
+        help="so many orders in an escrow in place of jobs, served by two nodes",
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
     given = parser.parse_args()
     on_sqlite = given.database == "sqlite"
@@ -162,6 +170,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="inferproof-soak-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user
     try:
+        if given.escrow:
+            return soak_orders(given.escrow, given.seed, folder)
         say("starting a chain, and compiling what is not compiled yet")
         with LocalChain(CACHE, zoo=(ZOO,), also_ezkl=given.ezkl > 0) as chain:
             return asyncio.run(run(given, chain, folder))

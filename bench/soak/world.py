@@ -110,7 +110,7 @@ async def open_world(
         goods = await _install(Settings.load(**given), chain.models[0], folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
         async with Rpc(info.rpc_url) as rpc:
-            await _fund(rpc, info, keys)
+            await fund(rpc, info, keys)
             await rpc.request("evm_setIntervalMining", BLOCK_S)
         say("starting the gateway and its workers")
         with Nursery() as nursery:
@@ -208,7 +208,7 @@ def _compile(folder: Path) -> None:
         system.close()
 
 
-async def _fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:
+async def fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:
     owner = info.accounts.owner
     nonce = await rpc.nonce(owner.address)
     for number, payer in enumerate(payers):

@@ -748,6 +748,42 @@ class Reason(Enum):
     )
     NOT_ENTITLED = "{buyer} may not call {commitment} by {right} now"
 
+    # -- payment by what was bought before (protocol/passes.py, payments/passes/, chain/passes.py) -
+    PASSES_CLOSED = "this gateway takes no calls that were bought before; sign an authorization"
+    PASS_HEADER_MALFORMED = "the Inferproof-Pass header is not a claim to a call: {problem}"
+    PASS_CONTRACT = (
+        "the claim is to a right of the contract at {got}, this gateway takes calls at {expected}"
+    )
+    PASS_SIGNATURE = "the claim to a call is not signed by its buyer {buyer}"
+    PASS_OTHER_REQUEST = "the claim to a call is for request {got}, this is request {expected}"
+    PASS_MODEL = "the claim is to a call of {got}, the request is to {expected}"
+    PASS_ENDS = (
+        "the claim to a call ends at {valid_before}; at {now} it must last {margin} seconds longer"
+    )
+    PASS_TOO_LONG = (
+        "the claim to a call ends at {valid_before}, more than {longest} seconds after {now}; sign "
+        "one that ends sooner"
+    )
+    PASS_KIND = (
+        "the right {right} is a plan of kind {kind}; a gateway takes calls of what was bought: of "
+        "a pass, a pack or a subscription"
+    )
+    PASS_NOT_FOUND = "nobody has the right {right}: it was not bought, or it was given back"
+    PASS_NOT_HELD = "the right {right} is not {buyer}'s"
+    PASS_OVER = "the right {right} ended at {until}, in Unix seconds"
+    PASS_USED_UP = "all {calls} calls of the right {right} are used"
+    PASS_REFUSED = "the contract lets no call of the right {right} be taken: {why}"
+    PASS_REVERTED = (
+        "the transaction {tx}, to take a call of the right {right}, failed on chain; no call was "
+        "used"
+    )
+    PASS_EXPIRED = "the claim to a call ended at {valid_before} before the call was taken"
+    PASS_NOT_TAKEN = "transaction {tx} takes no call of the right {right} for {buyer} at {access}"
+    ACCESS_SILENT = (
+        "the contract of access at {access} was not heard of in {seconds:g} seconds; nothing was "
+        "charged, come back"
+    )
+
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"
@@ -756,6 +792,7 @@ class Reason(Enum):
         "expected {expected}"
     )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
+    RECEIPT_PASS = "the receipt is about {got}, its payment is a call of {expected}"
     RECEIPT_ORDER = "the receipt states the {what} {got}, its order {order} is about {expected}"
     RECEIPT_TRANSFER = (
         "the payment is a transfer of transaction {expected}, the settlement says {state} in {got}"
@@ -983,7 +1020,8 @@ class Reason(Enum):
     TRANSFERS_CLOSED = "this gateway takes no payment by earlier transfer; sign an authorization"
     TRANSFER_HEADER_MALFORMED = "the Inferproof-Transfer header is not a transfer claim: {problem}"
     PAYMENT_TWICE = (
-        "the request carries both PAYMENT-SIGNATURE and Inferproof-Transfer; send one of them"
+        "the request carries several payments; send one of PAYMENT-SIGNATURE, Inferproof-Transfer, "
+        "Inferproof-Order and Inferproof-Pass"
     )
     CLAIM_SIGNATURE = "the transfer claim is not signed by its payer {payer}"
     CLAIM_OTHER_REQUEST = "the transfer claim is for request {got}, this is request {expected}"

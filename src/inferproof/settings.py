@@ -459,6 +459,24 @@ class Settings(BaseSettings):
             "weighed."
         ),
     )
+    reputation_poll_s: float = Field(
+        15.0,
+        ge=0.05,
+        le=3600,
+        allow_inf_nan=False,
+        description=(
+            "How often the reputation of the escrow's market is asked for the scores of providers, "
+            "by which lists of models are ranked."
+        ),
+    )
+    access_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the Access contract on the chain, of which this gateway takes calls that "
+            "buyers bought there before. Its owner must let the gateway's key take them. Unset: it "
+            "takes none."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(

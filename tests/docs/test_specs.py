@@ -14,6 +14,7 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.input_opening import ATTEMPTS_TAG
 from inferproof.protocol.input_opening import FORMAT as INPUT_OPENING_FORMAT
 from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
+from inferproof.protocol.passes import PASS_CLAIM
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.proof_file import PRIVATE_FORMAT as PRIVATE_PROOF_FORMAT
 from inferproof.protocol.quote import QUOTE
@@ -45,13 +46,15 @@ RECEIPT_MD = (ROOT / "specs/receipt.md").read_text(encoding="utf-8")
 TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
 REGISTRY_MD = (ROOT / "specs/registry.md").read_text(encoding="utf-8")
 PAYOUTS_MD = (ROOT / "specs/payouts.md").read_text(encoding="utf-8")
-BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD + REGISTRY_MD + PAYOUTS_MD
+ACCESS_MD = (ROOT / "specs/access.md").read_text(encoding="utf-8")
+BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD + REGISTRY_MD + PAYOUTS_MD + ACCESS_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
 STRUCTS = [
     *(STATEMENT, PRIVATE_STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
     receipt_struct(PAYMENTS["exact"].form, private_input=True),
     *(
         TRANSFER_CLAIM,
+        PASS_CLAIM,
         REGISTRATION,
         RECEIVE_WITH_AUTHORIZATION,
         *(receipt_struct(part.form) for part in PAYMENTS.values()),
@@ -69,6 +72,8 @@ PREFIXES = (
         "TX",
         "TRANSFER",
         "TRANSFERS",
+        "PASS",
+        "PASSES",
     ),
 )
 ALL_PARTS = [

@@ -25,6 +25,10 @@ def test_the_demonstration_proves_pays_checks_and_refuses(tmp_path: Path) -> Non
         "levels": ["zk-private" if evidence_holds() else "zk-integrity"] * 3,
         "tampered_rejected": "PROOF_INVALID",
         "replayed_rejected": "PAYMENT_REPLAYED",
+        "orders_paid": 1,
+        "orders_rescued": 1,
+        "orders_refunded": 1,
+        "delivery_rejected": "ORDER_REFUSED",
     }
     shown = result.stderr
     assert shown.count("profile evm") == 1  # of the receipt shown in full

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from order_market import Orders, open_orders, order_settings
 from sqlalchemy import text
 
 from inferproof.app.openings import local_system
@@ -75,7 +76,7 @@ SETTINGS: dict[str, object] = {
     "index_every_s": 0.1,
     "admin_token": ADMIN_TOKEN,
 }
-END_S = 180.0
+END_S = 420.0
 """How long a job may take to its end, with everything alive again."""
 WAIT_S = 90.0
 """How long one step of a story may take, on a machine that is slow and full."""
@@ -148,6 +149,8 @@ class KillMarket:
         self.folder = folder
         self.paid_out: dict[int, Payout] = {}
         """The payouts that stories had made, by their numbers."""
+        self.orders: Orders | None = None
+        """The orders of an escrow, where its gateway serves them."""
         self.installed = 0
         """How many models a story has installed."""
         self.devnet = devnet
@@ -562,7 +565,7 @@ class KillMarket:
             if state == "refunded":
                 refunds.append(bought.facts["refund"]["transaction"])
             if state == "done":
-                self._check_receipt(bought)
+                self.check_receipt(bought)
             if WEBHOOK in bought.headers:
                 told = self.until(lambda job=bought.job.hex: self.receiver.told[job] > 0)
                 _require(told, f"nobody told of job {bought.job}")
@@ -585,7 +588,8 @@ class KillMarket:
         self._check_proofs()
         return ends
 
-    def _check_receipt(self, bought: Bought) -> None:
+    def check_receipt(self, bought: Bought) -> None:
+        """Raises: AssertionError, and what `verify_receipt` does."""
         url = self.deployment.url + bought.facts["links"]["receipt"]
         data = self._http.get(url, params={"attach": "true"}).content
         tools = Tools(_checker, request_tensors, payment_parts())
@@ -626,12 +630,13 @@ def open_market(
     processes: int = 0,
     ezkl: bool = False,
     private: bool = False,
+    orders: bool = False,
     **settings: object,
 ) -> Iterator[KillMarket]:
     """A market whose processes run. Without a database's address it has a SQLite file.
 
     With a `private` model the last of several workers has its compiled models from a copy of their
-    folder, made before anything was proven.
+    folder, made before anything was proven. With `orders` it serves those of an escrow.
     """
     with ExitStack() as stack:
         devnet = stack.enter_context(Devnet()).info
@@ -639,10 +644,13 @@ def open_market(
         given["index_contracts"] = (f"DevnetUSD={devnet.token.address}@0",)
         if database_url is not None:
             given["database_url"] = database_url
+        if orders:
+            given |= order_settings(devnet)
         opened = Settings.load(**given)
         models = [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else [])
         for model, system in [*models, *([(PRIVATE, "sumcheck")] if private else [])]:
             _install(opened, folder / model, model, system, devnet)
+        ordered = open_orders(devnet, opened, folder) if orders else None
         clone = {"data_dir": _cloned(opened.data_dir, folder / "clone")} if private else {}
         deployment = Deployment(
             folder / "run",
@@ -654,6 +662,8 @@ def open_market(
         )
         market = KillMarket(name, devnet, stack.enter_context(deployment), opened, folder)
         stack.callback(market.close)
+        if ordered is not None:
+            market.orders = Orders(market, ordered)
         yield market
 
 

@@ -12,6 +12,13 @@
                       openings of keys and private inputs, each phase of the proof, while an epoch
                       is made, and at random times; then no two proofs share randomness, and no slot
                       was given twice
+    orders            SQLite and PostgreSQL, one process that serves the orders of an escrow, by
+                      real proofs that its contracts verify: every boundary from the request to
+                      the delivery's block, beside another server, late, replaced, taken back, and
+                      of keeping money for bonds; then each order was accepted and delivered once,
+                      and the escrow owes to the atomic unit what its rules say
+    chain deploy      the command, at each transaction that it sends and at the file that it writes;
+                      run again it ends with the same addresses, and one transaction for each step
     an ended mode     SQLite and PostgreSQL, one process: paid jobs wait about active models of each
                       mode that has ended; each step of suspending these and refunding those
 
@@ -35,9 +42,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from deploy_stories import DEPLOYED, deploys
 from ended_stories import CASE as ENDED_CASE
 from ended_stories import SUSPENDING, ended_boundaries
 from kill_market import END_S, PRIVATE, Bought, KillMarket, open_market
+from order_stories import DELIVERING, order_boundaries, order_case
 from postgres_server import HOW, Databases, PostgresServer, available
 from private_stories import (
     INPUT,
@@ -63,26 +72,32 @@ from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
 
 RANDOM_JOBS = 24
 RANDOM_S = 12.0
+DEPLOYMENT = "chain deploy"
+"""The layout that is no market."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The processes of a market. With `private` its jobs are about a model whose openings are
-    counted, with `ended` about models whose mode has ended."""
+    counted, with `ended` about models whose mode has ended, with `orders` they are orders of an
+    escrow."""
 
     name: str
     workers: int = 0
     processes: int = 0
     private: bool = False
     ended: bool = False
+    orders: bool = False
     kinds: tuple[str, ...] = ("sqlite", "postgres")
 
-    def wanted(self) -> list[Boundary]:
-        """The boundaries at which its processes die."""
+    def wanted(self, kind: str) -> list[Boundary]:
+        """The boundaries at which its processes die, over this kind of database."""
         if self.private:
             return private_boundaries(boundaries())
         if self.ended:
             return ended_boundaries(boundaries())
+        if self.orders:
+            return order_boundaries(boundaries(), kind)
         known = [b for b in (*boundaries(), *SECOND) if b.effect in CASES]
         if self.workers:
             return [b for b in known if b.effect in WORKING]
@@ -98,6 +113,7 @@ LAYOUTS = (
     Layout("with a private model", private=True, kinds=("sqlite",)),
     Layout("with a private model and two workers", private=True, workers=2, kinds=("postgres",)),
     Layout("with models of an ended mode", ended=True),
+    Layout("with orders of an escrow", orders=True),
 )
 
 
@@ -216,26 +232,49 @@ def run_market(
             processes=layout.processes,
             ezkl=real,
             private=layout.private or layout.ended,
+            orders=layout.orders,
         ) as market:
             try:
-                wanted = [b for b in layout.wanted() if not options.only or options.only in str(b)]
+                wanted = [
+                    b for b in layout.wanted(kind) if not options.only or options.only in str(b)
+                ]
                 if layout.private:
                     private_proofs(market, wanted, report, options)
                 elif layout.ended:
                     every_boundary(market, wanted, report, lambda _: ENDED_CASE)
+                elif layout.orders:
+                    every_boundary(market, wanted, report, order_case)
                 else:
                     every_boundary(market, wanted, report)
-                if not options.only and not (layout.private or layout.ended):
-                    random_times(market, options.seed)
-                    if real:
-                        real_proofs(market)
-                report.ends = market.check_books(FUNDS)
+                    if not options.only:
+                        random_times(market, options.seed)
+                        if real:
+                            real_proofs(market)
+                if market.orders is not None:
+                    report.ends = market.orders.check()
+                else:
+                    report.ends = market.check_books(FUNDS)
                 market.check_taking(TAKING)
             finally:
                 report.kills = market.kills
     except (AssertionError, RuntimeError, OSError, httpx.HTTPError, InferproofError) as problem:
         report.problems.append(f"{name}: {type(problem).__name__} {problem}")
     report.took_s = time.monotonic() - began
+    return report
+
+
+def run_deployment(options: argparse.Namespace) -> Report:
+    """The contracts of a release, brought to a chain by a command that dies at each step."""
+    report, began = Report(DEPLOYMENT), time.monotonic()
+    try:
+        for at, died in deploys(Path(options.folder) / "chain-deploy"):
+            report.how[at] = DEPLOYED
+            report.kills += died
+            (report.covered if died else report.missed).append(at)
+    except (AssertionError, RuntimeError, OSError, httpx.HTTPError, InferproofError) as problem:
+        report.problems.append(f"{report.name}: {type(problem).__name__} {problem}")
+    report.took_s = time.monotonic() - began
+    _say(f"{report.name}: killed {report.kills} times, {report.took_s:.0f} s")
     return report
 
 
@@ -258,7 +297,9 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgres"], help="one of them alone")
     parser.add_argument("--only", help="boundaries whose name holds this, and nothing else")
     parser.add_argument(
-        "--layout", choices=[layout.name for layout in LAYOUTS], help="one of them alone"
+        "--layout",
+        choices=[*(layout.name for layout in LAYOUTS), DEPLOYMENT],
+        help="one of them alone",
     )
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--folder", help="where to keep data and logs")
@@ -266,7 +307,7 @@ def main() -> int:
     began = time.monotonic()
     kinds = [options.database] if options.database else ["sqlite", "postgres"]
     layouts = [each for each in LAYOUTS if options.layout in (None, each.name)]
-    known = {*CASES, *OPENING, *SUSPENDING}
+    known = {*CASES, *OPENING, *SUSPENDING, *DELIVERING}
     problems = [f"no case for {b}" for b in boundaries() if b.effect not in known]
     problems += [f"{name} is no longer part of a protocol" for name in unknown_questions()]
     with tempfile.TemporaryDirectory(prefix="inferproof-kill-") as kept:
@@ -281,7 +322,10 @@ def main() -> int:
                 for kind in kinds
                 if kind in layout.kinds
             ]
-            reports = list(pool.map(lambda each: run_market(*each, nursery, options), markets))
+            running = [pool.submit(run_market, *each, nursery, options) for each in markets]
+            if options.layout in (None, DEPLOYMENT) and not options.only:
+                running.append(pool.submit(run_deployment, options))
+            reports = [each.result() for each in running]
         for report in reports:
             problems += report.problems
             problems += [f"{report.name}: {b} was not reached" for b in report.missed]
@@ -293,7 +337,7 @@ def _show(reports: list[Report], kinds: int, problems: list[str], took_s: float)
     for report in reports:
         ends = ", ".join(f"{state} {count}" for state, count in sorted(report.ends.items()))
         print(
-            f"{report.name}: {len(report.covered)} boundaries, {report.kills} kills, "
+            f"{report.name}: {len(set(report.covered))} boundaries, {report.kills} kills, "
             f"{sum(report.ends.values())} jobs ({ends}), {report.took_s:.0f} s"
         )
         if report.found:

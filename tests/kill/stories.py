@@ -362,7 +362,7 @@ HOW: dict[Story, str] = {
 class Case:
     """The story that comes to an effect, and how it does."""
 
-    story: Story
+    story: Callable[[KillMarket, Boundary | None], object]
     how: str
 
 

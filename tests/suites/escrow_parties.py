@@ -54,7 +54,7 @@ class Door:
 
 async def opened(chain: Chain) -> Door:
     """A door whose connection is its owner's to close."""
-    rpc = Rpc(chain.devnet.rpc_url, timeout_s=60)  # a full machine is slow
+    rpc = Rpc(chain.devnet.rpc_url)
     return Door(
         rpc,
         await open_escrow(rpc, chain.contracts.escrow),

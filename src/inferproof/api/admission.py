@@ -34,7 +34,7 @@ _ACTIONS = {
     "/facilitator/verify": Action.UNPAID,
     "/facilitator/settle": Action.UNPAID,
 }
-_PAID = frozenset({b"payment-signature", b"x-payment", b"inferproof-transfer"})
+_PAID = frozenset({b"payment-signature", b"x-payment", b"inferproof-transfer", b"inferproof-pass"})
 _IPV6_HOME = 64
 """Bits of an IPv6 address that one customer is given at least; the others are its own to choose."""
 _MOST_HOPS = 32

@@ -23,7 +23,8 @@ PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     # Public x402 clients send the first of these, which is a response header by its meaning.
     "Access-Control-Allow-Headers": "Access-Control-Expose-Headers, Authorization, Content-Type, "
-    "Inferproof-Private-Input, Inferproof-Signature, Inferproof-Transfer, PAYMENT-SIGNATURE, "
+    "Inferproof-Pass, Inferproof-Private-Input, Inferproof-Signature, Inferproof-Transfer, "
+    "PAYMENT-SIGNATURE, "
     "Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "86400",
 }

@@ -16,6 +16,7 @@ from inferproof.app.key_budgets import openings_left
 from inferproof.app.providing import make_provider
 from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
+from inferproof.app.serving import Serving
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.chain.event_logs import LogReader
 from inferproof.delivery.http import WebhookSender
@@ -24,6 +25,7 @@ from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.heartbeat import Heartbeat
+from inferproof.services.models.ranking import Ranking
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settlement.payouts import PayoutParts
 from inferproof.services.settlement.service import Settler, SettlerSettings
@@ -32,6 +34,7 @@ from inferproof.settings import Settings
 from inferproof.storage.sql.blob_names import SqlBlobNames
 from inferproof.storage.sql.deliveries import SqlDeliveries
 from inferproof.storage.sql.retention import SqlUnpaidJobs
+from inferproof.storage.sql.scores import SqlScores
 from inferproof.types.digest import Address
 
 
@@ -120,6 +123,7 @@ async def start_background(
         deliveries=None if core.serving is None else core.serving.deliveries,
         bonds=None if core.serving is None else core.serving.bonds,
     )
+    heartbeats = {"settler": heartbeat}
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {
         "settler": started(settler.run(), "settler", stack),
@@ -129,6 +133,10 @@ async def start_background(
     if core.serving is not None:
         provider = make_provider(settings, gateway_terms(settings, core), core.serving, stores)
         tasks["provider"] = started(provider.run(), "provider", stack)
+        heartbeats["ranking"] = Heartbeat()
+        ranking = _ranking(settings, core.serving, stores)
+        leader = stores.database.leader_lock(f"reputations at {core.serving.escrow.address}")
+        tasks["ranking"] = started(ranking.run(leader, heartbeats["ranking"]), "ranking", stack)
     if settings.blobs_days or settings.unpaid_days:
         sweeper = Sweeper(
             blobs=stores.blobs,
@@ -144,7 +152,6 @@ async def start_background(
         books = make_reconciler(settings, stores.database, core.token, metrics)
         leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
         tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
-    heartbeats = {"settler": heartbeat}
     if core.followed is not None:
         # Known before the first request: what the last process heard may be too old to sell by.
         await core.followed.try_follow()
@@ -166,6 +173,15 @@ async def start_background(
             watch,
         )
     return Background(tasks, gauges.refresh, heartbeats)
+
+
+def _ranking(settings: Settings, serving: Serving, stores: Stores) -> Ranking:
+    return Ranking(
+        scores=serving.scores,
+        store=SqlScores(stores.database),
+        clock=clock,
+        poll_s=settings.reputation_poll_s,
+    )
 
 
 def _notifier(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inferproof.app.following import open_followed, registry_address
-from inferproof.app.payments import open_methods
+from inferproof.app.payments import open_methods, open_passes
 from inferproof.app.provers import open_systems
 from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.revenue import open_payouts
@@ -85,7 +85,10 @@ async def open_core(
     )
     account = watch("chain", account)
     payouts = await open_payouts(settings, token, key)
-    methods = open_methods(settings, token, account, serving, stores.orders.ledger, more_methods)
+    passes = await open_passes(settings, rpc)
+    methods = open_methods(
+        settings, token, account, serving, stores.orders.ledger, passes, more_methods
+    )
     return Core(
         key,
         token,

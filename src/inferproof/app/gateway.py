@@ -54,6 +54,7 @@ from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.ratelimit.redis import RedisLimiter
 from inferproof.storage.sql.listings import SqlListings
+from inferproof.storage.sql.scores import SqlScores
 from inferproof.types.digest import Address
 from inferproof.verify.receipt import Tools
 
@@ -95,6 +96,8 @@ async def build(
         followed = core.followed
         if followed is None:
             await SqlListings(core.stores.database).forget(now=clock())
+        if core.serving is None:
+            await SqlScores(core.stores.database).forget()
         registry = open_registry(core.stores, core.systems, private_inputs, terms, followed)
         for name in await registry.suspend_ended():
             log.warning("model %s is suspended: %s", name, Reason.MODE_ENDED.name)

@@ -11,6 +11,7 @@ from inferproof.services.reconciliation.service import Reconciler
 from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.ledger import SqlLedger
+from inferproof.types.digest import Address
 
 
 @asynccontextmanager
@@ -34,6 +35,12 @@ def make_reconciler(
     """What checks this database against the chain."""
     return Reconciler(
         ledger=SqlLedger(database),
-        chain=TokenBooks(token, confirmations=settings.confirmations),
+        chain=TokenBooks(
+            token,
+            confirmations=settings.confirmations,
+            access=None
+            if settings.access_address is None
+            else Address.from_hex(settings.access_address),
+        ),
         metrics=metrics,
     )

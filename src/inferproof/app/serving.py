@@ -9,6 +9,7 @@ from inferproof.chain.abi import calldata, words
 from inferproof.chain.escrow import Escrow, open_escrow
 from inferproof.chain.model_registry import ModelRegistry
 from inferproof.chain.rpc import Rpc
+from inferproof.chain.scores import ReputationScores
 from inferproof.chain.serving import BondAccount, OrderAccount
 from inferproof.chain.token import TokenChain
 from inferproof.chain.verifier_router import VerifierRouter
@@ -21,6 +22,7 @@ from inferproof.types.digest import Address
 
 REGISTRY = "REGISTRY()"
 ROUTER = "ROUTER()"
+REPUTATION = "REPUTATION()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Serving:
     deliveries: DeliveryParts
     bonds: BondParts | None
     terms: OrderTerms
+    scores: ReputationScores
 
 
 async def open_serving(
@@ -46,7 +49,8 @@ async def open_serving(
     if settings.escrow_address is None:
         return None
     escrow = await open_escrow(rpc, Address.from_hex(settings.escrow_address))
-    registry, router = await _asked(rpc, escrow.address, (REGISTRY, ROUTER))
+    names = (REGISTRY, ROUTER, REPUTATION)
+    registry, router, reputation = await _asked(rpc, escrow.address, names)
     account, keep = OrderAccount(rpc, escrow, key), settings.escrow_keep_units
     proofs = OrderProofs(rpc, VerifierRouter(rpc, router), stores.catalog, stores.blobs)
     return Serving(
@@ -64,6 +68,7 @@ async def open_serving(
             bond_limit=settings.escrow_bond_limit_units,
             coin_units=settings.escrow_coin_units,
         ),
+        scores=ReputationScores(rpc, reputation),
     )
 
 

@@ -1,7 +1,8 @@
 """One key that settles and refunds in one asset, in the two shapes that callers need.
 
     SettlementAccount   signs first, so that an outbox can store before it sends; where there is an
-                        escrow, orders in it are settled by being accepted
+                        escrow, orders in it are settled by being accepted; calls that were bought
+                        before are settled by being taken
     DirectSettlement    signs, sends and waits in one call, for a facilitator that keeps no books
 
 Each needs a key of its own: two senders that share a key take each other's numbers.
@@ -14,6 +15,15 @@ from dataclasses import dataclass
 
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
+from inferproof.chain.passes import (
+    check_consumption,
+    consume_data,
+    consumption_outcome,
+    find_consumption,
+    find_restores,
+    restore_data,
+    sign_pass_tx,
+)
 from inferproof.chain.refunds import find_refunds
 from inferproof.chain.serving import OrderAccount, acceptance_outcome
 from inferproof.chain.token import SETTLE_GAS, TokenChain
@@ -29,6 +39,7 @@ from inferproof.concurrency.request_coalescing import RequestCoalescer
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
+from inferproof.types.access import Consumption
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Acceptance, Settleable
@@ -75,8 +86,8 @@ class Execution:
         return self.receipt.block_hash
 
     def outcomes(self, items: Sequence[Settleable]) -> Sequence[ItemOutcome]:
-        """What it did with the authorizations, or the acceptance, that it was signed for."""
-        authorizations = [item for item in items if not isinstance(item, Acceptance)]
+        """What it did with the authorizations, or with what else it was signed for."""
+        authorizations = _authorizations(items)
         if len(authorizations) > 1 and self.contract is not None:
             return batch_outcomes(self.receipt, self.contract, authorizations)
         return [self._outcome(item) for item in items]
@@ -84,6 +95,8 @@ class Execution:
     def _outcome(self, item: Settleable) -> ItemOutcome:
         if isinstance(item, Acceptance):
             return acceptance_outcome(self.receipt, item)
+        if isinstance(item, Consumption):
+            return consumption_outcome(self.receipt, item)
         if moves_funds(self.receipt, item):
             return ItemOutcome(item, ItemState.SETTLED)
         return ItemOutcome(item, ItemState.REFUSED, "reverted")
@@ -151,23 +164,28 @@ class SettlementAccount:
 
     async def payer_states(self, items: Sequence[Settleable]) -> list[PayerState]:
         """The same for many, in one request and at once; of orders in an escrow whether they are
-        open."""
-        keys = [(item.payer, item.nonce) for item in items if not isinstance(item, Acceptance)]
+        open. Of calls that were bought nothing: a trial tells all."""
+        keys = [(item.payer, item.nonce) for item in _authorizations(items)]
         found = dict(await self._ask_states(keys)) if keys else {}
         orders = [item for item in items if isinstance(item, Acceptance)]
         if orders:
             states = await self._serving().payer_states(orders)
             found |= {(o.payer, o.nonce): state for o, state in zip(orders, states, strict=True)}
+        for item in items:
+            if isinstance(item, Consumption):
+                found[item.payer, item.nonce] = PayerState(0, False, 0, has_code=True)
         return [found[item.payer, item.nonce] for item in items]
 
     async def check_settles(self, item: Settleable) -> None:
         """Returns when settling would succeed in the newest block.
 
-        Raises: PaymentRejected AUTHORIZATION_REFUSED, AUTHORIZATION_SIGNATURE_FORM, ORDER_REFUSED;
-        Unavailable.
+        Raises: PaymentRejected AUTHORIZATION_REFUSED, AUTHORIZATION_SIGNATURE_FORM, ORDER_REFUSED,
+        PASS_REFUSED; Unavailable.
         """
         if isinstance(item, Acceptance):
             await self._serving().check_acceptance(item)
+        elif isinstance(item, Consumption):
+            await check_consumption(self._token.rpc, item)
         else:
             await self._token.simulate_settlement(item, self.sender)
 
@@ -243,13 +261,15 @@ class SettlementAccount:
         self, items: Sequence[Settleable], nonce: int, fees: Fees
     ) -> SignedTx:
         """The signed transaction that settles each of them on its own; nothing is sent. An
-        acceptance is alone.
+        acceptance and a call that was bought are alone.
 
         Raises: PaymentRejected AUTHORIZATION_SIGNATURE_FORM.
         """
         if len(items) == 1 and isinstance(items[0], Acceptance):
             return await self._serving().sign_acceptance(items[0], nonce, fees)
-        authorizations = [item for item in items if not isinstance(item, Acceptance)]
+        if len(items) == 1 and isinstance(items[0], Consumption):
+            return self._sign_pass(items[0], consume_data(items[0]), nonce, fees)
+        authorizations = _authorizations(items)
         if len(authorizations) == 1 or self._batch is None:
             (single,) = authorizations
             return self._token.build_settlement_tx(single, self._key, nonce=nonce, fees=fees)
@@ -270,11 +290,22 @@ class SettlementAccount:
             to, amount, self._key, nonce=nonce, fees=fees, mark=mark
         )
 
+    async def sign_restore(
+        self, taken: Consumption, nonce: int, fees: Fees, mark: Digest | None = None
+    ) -> SignedTx:
+        """The signed transaction that gives a call back that was taken; nothing is sent."""
+        return self._sign_pass(taken, restore_data(taken, mark), nonce, fees)
+
     async def refunds_made(
         self, wanted: Mapping[Digest, RefundTerms], first_block: int
     ) -> dict[Digest, ChainReceipt]:
-        """Those of the refunds, by their marks, that are in a block; see `find_refunds`."""
-        return await find_refunds(self._token, self.sender, wanted, first_block=first_block)
+        """Those of the refunds, by their marks, that are in a block; see `find_refunds` and
+        `find_restores`."""
+        money = {mark: terms for mark, terms in wanted.items() if terms.taken is None}
+        made: dict[Digest, ChainReceipt] = {}
+        if money:
+            made = await find_refunds(self._token, self.sender, money, first_block=first_block)
+        return made | await find_restores(self._token.rpc, wanted, first_block=first_block)
 
     async def sign_filler(self, nonce: int, fees: Fees) -> SignedTx:
         """A transfer of nothing to the sender itself, which takes the number."""
@@ -310,14 +341,16 @@ class SettlementAccount:
         return [None if b is None else Digest(bytes.fromhex(b["hash"][2:])) for b in found]
 
     async def settled_by(self, item: Settleable, first_block: int) -> ChainReceipt | None:
-        """The transaction, whoever sent it, that settled the authorization since a block, or that
-        accepted the order for us.
+        """The transaction, whoever sent it, that settled the authorization since a block, or by
+        which we accepted the order or took the call.
 
         Raises: Unavailable TX_NOT_CONFIRMED while it is there but not deep enough: it is
         neither settled nor absent.
         """
         if isinstance(item, Acceptance):
             receipt = await self._serving().acceptance_made(item, first_block)
+        elif isinstance(item, Consumption):
+            receipt = await find_consumption(self._token.rpc, item, first_block)
         else:
             receipt = await self._token.find_settlement(item, first_block=first_block)
         if receipt is None:
@@ -329,12 +362,20 @@ class SettlementAccount:
             )
         return receipt
 
+    def _sign_pass(self, taken: Consumption, data: bytes, nonce: int, fees: Fees) -> SignedTx:
+        chain_id = self.asset.network.chain_id
+        return sign_pass_tx(self._key, taken, data, chain_id=chain_id, nonce=nonce, fees=fees)
+
     def _serving(self) -> OrderAccount:
         """Raises: Unavailable ORDERS_NOT_SERVED where an order was taken by a process that had
         an escrow, and this one has none."""
         if self._orders is None:
             raise Unavailable(Reason.ORDERS_NOT_SERVED, name="INFERPROOF_ESCROW_ADDRESS")
         return self._orders
+
+
+def _authorizations(items: Sequence[Settleable]) -> list[Authorization]:
+    return [item for item in items if not isinstance(item, Acceptance | Consumption)]
 
 
 class DirectSettlement:

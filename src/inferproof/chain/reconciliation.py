@@ -10,10 +10,11 @@ from inferproof.chain.ranges import SPAN_BLOCKS, in_ranges
 from inferproof.chain.rpc import CallReverted
 from inferproof.chain.token import TokenChain
 from inferproof.errors import Misconfigured, Reason, Unavailable
+from inferproof.protocol.passes import CALL_CONSUMED
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.reconciliation import Transfer
+from inferproof.types.reconciliation import CallTaken, Transfer
 
 MANY_TOPICS = 100
 """How many payers one question names; nodes limit their number."""
@@ -22,15 +23,22 @@ MANY_TOPICS = 100
 class TokenBooks:
     """The books' view of one token. Implements services.books.base.BookChain.
 
-    `confirmations` is how deep a block must be before it counts, its own included.
+    `confirmations` is how deep a block must be before it counts, its own included. `access` is the
+    contract of which calls are taken, where there is one.
     """
 
     def __init__(
-        self, token: TokenChain, *, confirmations: int = 1, span_blocks: int = SPAN_BLOCKS
+        self,
+        token: TokenChain,
+        *,
+        confirmations: int = 1,
+        span_blocks: int = SPAN_BLOCKS,
+        access: Address | None = None,
     ) -> None:
         self._token = token
         self._confirmations = confirmations
         self._span = span_blocks
+        self._access = access
 
     @property
     def asset(self) -> Asset:
@@ -66,6 +74,24 @@ class TokenBooks:
         if not ours:
             return []
         return await in_ranges(partial(self._range, ours), first, last, span=self._span)
+
+    async def calls(
+        self, consumers: Iterable[Address], first: int, last: int
+    ) -> Sequence[CallTaken] | None:
+        """All calls that these took of the contract in these blocks, in order; None without one."""
+        ours, access = sorted(_topic(each) for each in consumers), self._access
+        if access is None:
+            return None
+        if not ours:
+            return []
+
+        async def ask(start: int, end: int) -> list[CallTaken]:
+            found = await self._token.rpc.logs(
+                access, [CALL_CONSUMED, None, None, ours], first_block=start, last_block=end
+            )
+            return [_call(log) for log in found]
+
+        return await in_ranges(ask, first, last, span=self._span)
 
     async def _range(self, ours: list[Digest], start: int, end: int) -> list[Transfer]:
         into = await self._logs([TRANSFER_EVENT, None, ours], start, end)
@@ -104,6 +130,11 @@ def _transfer(moved: PlacedLog, before: PlacedLog | None) -> Transfer:
         amount=int.from_bytes(words(moved.log.data)[0], "big"),
         nonce=nonce,
     )
+
+
+def _call(placed: PlacedLog) -> CallTaken:
+    _, _, buyer, consumer = placed.log.topics
+    return CallTaken(placed.tx, placed.block, placed.index, _address(buyer), _address(consumer))
 
 
 def _topic(address: Address) -> Digest:

@@ -93,7 +93,7 @@ def steps(rpc: Rpc, found: Mapping[str, Address], owner: Address) -> list[Step]:
     roles = [(role, owner) for role in OWN_ROLES] + [(Role.RECORDER, found[ESCROW])]
     return [
         *(_role(market, role, who) for role, who in roles),
-        _consumer(rpc, found[ACCESS], found[ESCROW]),
+        _consumer(rpc, found[ACCESS], found[ESCROW], "access asked by the escrow"),
         *(_verifier(rpc, found[VERIFIER_ROUTER], each.at(found)) for each in VERIFIERS),
     ]
 
@@ -106,6 +106,11 @@ def token_steps(rpc: Rpc, market: Address, tokens: Sequence[Address]) -> list[St
 def server_steps(rpc: Rpc, market: Address, servers: Sequence[Address]) -> list[Step]:
     """Servers that may accept orders."""
     return [_server(Market(rpc, market), server) for server in servers]
+
+
+def consumer_steps(rpc: Rpc, access: Address, gateways: Sequence[Address]) -> list[Step]:
+    """Gateways that may take calls of access."""
+    return [_consumer(rpc, access, each, f"access asked by {each}") for each in gateways]
 
 
 async def wire(
@@ -151,16 +156,16 @@ def _server(market: Market, server: Address) -> Step:
     )
 
 
-def _consumer(rpc: Rpc, access: Address, escrow: Address) -> Step:
+def _consumer(rpc: Rpc, access: Address, who: Address, what: str) -> Step:
     async def done() -> bool:
-        answer = await rpc.call(access, calldata(IS_CONSUMER, escrow), what=IS_CONSUMER)
+        answer = await rpc.call(access, calldata(IS_CONSUMER, who), what=IS_CONSUMER)
         return decode_values(["bool"], answer) == (True,)
 
     async def do(key: SigningKey) -> object:
-        data = calldata(SET_CONSUMER, escrow, True)
+        data = calldata(SET_CONSUMER, who, True)
         return await transact(rpc, key, to=access, data=data, what=SET_CONSUMER)
 
-    return Step("access asked by the escrow", done, do)
+    return Step(what, done, do)
 
 
 def _verifier(rpc: Rpc, address: Address, verifier: Verifier) -> Step:

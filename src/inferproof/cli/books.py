@@ -117,6 +117,8 @@ def report_json(report: BooksReport, asset: Asset) -> dict[str, Any]:
         },
         "earned": str(report.earned),
         "left_out": report.left_out,
+        "calls": report.calls,
+        "other_calls": report.other_calls,
         "other_transfers": [_transfer_json(transfer) for transfer in report.listed],
         "discrepancies": [
             {
@@ -164,6 +166,10 @@ def _show(report: BooksReport, asset: Asset) -> None:
         out.print(f"    {money(transfer.amount)} from {way} in {transfer.tx}")
     if len(report.listed) > SHOWN:
         out.print(f"    and {len(report.listed) - SHOWN} more; see --json")
+    if report.calls:
+        out.print(f"  calls that were bought before: {report.calls}")
+    if report.other_calls:
+        out.print(f"  other calls that were taken: {report.other_calls}")
     if report.left_out:
         out.print(f"  jobs paid in other tokens, not looked at: {report.left_out}")
     for found in report.discrepancies:

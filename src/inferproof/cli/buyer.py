@@ -129,8 +129,10 @@ def call(
     url: Url,
     model: Model,
     value: Input,
-    max_price: Annotated[str, typer.Option(help="The most to pay, such as 0.25.")],
     key_file: KeyFile,
+    max_price: Annotated[
+        str, typer.Option(help="The most to pay, such as 0.25. With --pass nothing is paid.")
+    ] = "0",
     receipt: Annotated[Path, typer.Option(help="Where the receipt is written.")] = Path(
         "receipt.json"
     ),
@@ -160,6 +162,15 @@ def call(
             "unused.",
         ),
     ] = None,
+    right: Annotated[
+        str | None,
+        typer.Option(
+            "--pass",
+            metavar="RIGHT",
+            help="Pay with a call of a pass, a pack or a subscription that the key has bought on "
+            "the chain before: its right, as inferproof access buy prints it.",
+        ),
+    ] = None,
     visibility: VisibilityOption = AskedVisibility.PUBLIC,
     opening: OpeningOption = None,
     dry_run: Annotated[
@@ -176,6 +187,7 @@ def call(
         if private:
             check_writable(opening_file(receipt, opening))
         made = _made(transfer, transfer_log)
+        bought = None if right is None else Digest.from_hex(right)
         limits = Limits(
             budget=budget,
             payees=frozenset(map(Address.from_hex, payee)) if payee else None,
@@ -197,6 +209,7 @@ def call(
                 read_input(value),
                 max_price=max_price,
                 transfer=made,
+                right=bought,
                 private_input=private,
             )
         keep_answer(answer, receipt, opening_file(receipt, opening), url)

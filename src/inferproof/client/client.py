@@ -22,8 +22,10 @@ from inferproof.client.limits import Limits
 from inferproof.client.orders import OrderChain, OrderTerms
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
-from inferproof.errors import InputRejected, Reason
+from inferproof.errors import InputRejected, Reason, RequestRejected
+from inferproof.payments.buyer import BuyerMethod
 from inferproof.payments.escrow.wire import SignedOrder
+from inferproof.payments.passes.buyer import BoughtRight
 from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.protocol.signature import Signer
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -150,6 +152,7 @@ class Client(_Shared):
         max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
+        right: Digest | BoughtRight | None = None,
         webhook: str | None = None,
         idempotency_key: str | None = None,
         private_input: bool = False,
@@ -159,7 +162,9 @@ class Client(_Shared):
         `value` is the raw input, or bytes that are the whole request body. `max_price` is
         money, or a decimal string in the asset that is asked for.
         With `transfer`, a transfer that was made before pays instead of an authorization; its
-        whole amount is given for this call, and the price counts as spent.
+        whole amount is given for this call, and the price counts as spent. With `right`, a call of
+        a pass, a pack or a subscription that was bought on the chain before pays; nothing is spent,
+        and a `max_price` of "0" is enough. A BoughtRight names its contract too.
         `webhook` is an https address that the gateway tells, signed, when the job is over; see
         `verify_webhook`. A call with the `idempotency_key` of an earlier one with the same
         request, 16 to 128 letters, digits, - and _, has the answer of that one, verified as its
@@ -176,7 +181,9 @@ class Client(_Shared):
         """
         extras = Extras(payment_id, webhook, idempotency_key, private_input)
         return self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
+            flows.infer_flow(
+                self._buyer, model, body_of(value), max_price, extras, _method(transfer, right)
+            )
         )
 
     def request(
@@ -343,6 +350,7 @@ class AsyncClient(_Shared):
         max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
+        right: Digest | BoughtRight | None = None,
         webhook: str | None = None,
         idempotency_key: str | None = None,
         private_input: bool = False,
@@ -350,7 +358,9 @@ class AsyncClient(_Shared):
         """As `Client.infer`."""
         extras = Extras(payment_id, webhook, idempotency_key, private_input)
         return await self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
+            flows.infer_flow(
+                self._buyer, model, body_of(value), max_price, extras, _method(transfer, right)
+            )
         )
 
     async def request(
@@ -499,6 +509,15 @@ def _advance(flow: Generator[Step, Event, Any], event: Event) -> tuple[bool, Any
 def _reply(response: httpx.Response, chunks: Iterable[bytes]) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, headers, b"".join(chunks))
+
+
+def _method(
+    transfer: MadeTransfer | None, right: Digest | BoughtRight | None
+) -> BuyerMethod | None:
+    """What pays in place of an authorization. Raises: RequestRejected PAYMENT_TWICE."""
+    if transfer is not None and right is not None:
+        raise RequestRejected(Reason.PAYMENT_TWICE)
+    return BoughtRight(right) if isinstance(right, Digest) else right or transfer
 
 
 class _Meter:

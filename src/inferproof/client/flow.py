@@ -4,7 +4,7 @@
     2  check the offer: the gateway saw this very request, its quote is signed and holds
     3  check the buyer's policy, and its limits: asset, payee, price, budget
     4  sign an authorization whose nonce binds the request, or a claim that gives an earlier
-       transfer for it, and record it
+       transfer or a call that was bought before for it, and record it
     5  send the same request with the payment, again and again where no answer comes
     6  poll the job while it runs
     7  fetch the receipt with its attachments, and verify it
@@ -46,6 +46,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.payments.buyer import BuyerMethod
+from inferproof.payments.escrow.receipt import ESCROW_METHOD
 from inferproof.payments.x402 import PAYMENT_REQUIRED, Challenge, read_challenge
 from inferproof.payments.x402.buyer import ExactBuyer
 from inferproof.protocol.commitments import request_digest
@@ -148,9 +149,9 @@ def infer_flow(
     challenge, offer = yield from challenge_flow(buyer, call, salt)
     method.require_offered(challenge)
     # 3
-    price = challenge.quote.price
+    price = method.costs(challenge.quote)
     check_offer(offer, buyer.policy, buyer.tools)
-    buyer.limits.check(challenge.quote, max_price)
+    buyer.limits.check(challenge.quote, max_price, price)
     buyer.limits.check_budget(price, buyer.ledger.spent(price.asset))
     if buyer.dry_run:
         raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)
@@ -271,7 +272,7 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, tuple[PaidCall,
         if job.get("request_digest") == paid.request.hex:
             return paid, job
     if _is_over(buyer, paid, reply):
-        buyer.ledger.finish(paid.job_id)
+        _forget(buyer, paid)
     raise refusal(reply, call).error()
 
 
@@ -380,13 +381,21 @@ def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:
         kind = PaymentRejected
     elif isinstance(code, str) and code.startswith("INPUT_"):
         kind = InputRejected
-    buyer.ledger.finish(paid.job_id)
+    _forget(buyer, paid)
     raise kind(
         Reason.JOB_NO_ANSWER,
         job=paid.answering_job if told == paid.answering_job.hex else str(told)[:66],
         state=state,
         why=str(why or "the gateway does not say why")[:2000],
     )
+
+
+def _forget(buyer: Buyer, paid: PaidCall) -> None:
+    """Forgets a call whose payment this gateway makes no use of. One that an order pays for stays:
+    its money is in the escrow, from where another server may still earn it, or from where the buyer
+    takes it back; both need the order, and the first the request."""
+    if paid.payment.method != ESCROW_METHOD:
+        buyer.ledger.finish(paid.job_id)
 
 
 def _pending(paid: PaidCall, why: str) -> Unavailable:

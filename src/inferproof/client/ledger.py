@@ -153,7 +153,7 @@ class Ledger:
         `check` is given what was spent so far and raises to prevent it; between it and the
         record no other process can spend. Raises: Misconfigured CLIENT_STATE_DAMAGED.
         """
-        price: Money = call.quote.price
+        price: Money = call.payment.costs(call.quote)
         with self._locked():
             spent = self._read_spent()
             before = spent.get(_key(price.asset), 0)

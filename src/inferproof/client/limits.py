@@ -42,8 +42,9 @@ class Limits:
     assets: frozenset[Asset] = frozenset(USDC)
     networks: frozenset[Network] | None = None
 
-    def check(self, quote: Quote, max_price: str | Money) -> None:
-        """Returns when asset, payee and price of a quote are allowed.
+    def check(self, quote: Quote, max_price: str | Money, price: Money | None = None) -> None:
+        """Returns when asset and payee of a quote are allowed, and what is to be spent: its price,
+        unless another is given.
 
         Raises: PolicyRejected ASSET_NOT_ALLOWED, PAYEE_NOT_ALLOWED, PRICE_ABOVE_MAX.
         """
@@ -54,8 +55,9 @@ class Limits:
         if self.payees is not None and quote.payee not in self.payees:
             raise PolicyRejected(Reason.PAYEE_NOT_ALLOWED, payee=quote.payee)
         limit = in_asset(max_price, asset)
-        if quote.price.amount > limit.amount:
-            raise PolicyRejected(Reason.PRICE_ABOVE_MAX, price=quote.price, limit=limit)
+        price = price or quote.price
+        if price.amount > limit.amount:
+            raise PolicyRejected(Reason.PRICE_ABOVE_MAX, price=price, limit=limit)
 
     def check_budget(self, price: Money, spent: int) -> None:
         """Returns when the price fits in the budget. Raises: PolicyRejected BUDGET_EXCEEDED."""

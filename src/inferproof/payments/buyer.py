@@ -5,7 +5,8 @@ from typing import Protocol
 from inferproof.payments.x402.challenge import Challenge
 from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Payment
+from inferproof.types.money import Money
+from inferproof.types.payment import Payment, Quote
 
 
 class SignedPayment(Protocol):
@@ -44,6 +45,10 @@ class SignedPayment(Protocol):
         """Whether a receipt's payment is this one, whatever a gateway may choose about it."""
         ...
 
+    def costs(self, quote: Quote) -> Money:
+        """What the buyer spends by it on a call at this price."""
+        ...
+
 
 class BuyerMethod(Protocol):
     """A buyer's way to pay."""
@@ -51,6 +56,10 @@ class BuyerMethod(Protocol):
     @property
     def takes_key(self) -> bool:
         """Whether an Idempotency-Key goes with it."""
+        ...
+
+    def costs(self, quote: Quote) -> Money:
+        """What the buyer spends by it on a call at this price."""
         ...
 
     def require_offered(self, challenge: Challenge) -> None:

@@ -1,6 +1,6 @@
 """Plans of access: what they are named by, and which terms belong together.
 
-Source: specs/access.md.
+Source: specs/access.md. Of what is bought by them, protocol/passes.py says how it pays for a call.
 """
 
 from inferproof.errors import Reason, RequestRejected

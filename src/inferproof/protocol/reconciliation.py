@@ -10,6 +10,7 @@ to or from an account of ours in a span of blocks, and whether it used up an aut
 |---|---|
 | paid (lifecycle.PAID) | exactly one settlement of exactly its funds, where the entry says; |
 | | for a transfer that was claimed: one such transfer, of no authorization, that no other claimed |
+| the same, for nothing | exactly one call that was bought before, taken where the entry says |
 | void | no settlement |
 | reserved, settling, withdrawn | whatever the chain did so far is in motion, and no fault |
 | refunded | exactly one refund of exactly its amount to its payer, where the entry says |
@@ -34,6 +35,7 @@ from inferproof.types.job import JobState
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.reconciliation import (
     BooksReport,
+    CallTaken,
     ChainBooks,
     Discrepancy,
     Entry,
@@ -71,6 +73,10 @@ class Books:
         self._claimable: dict[Digest, list[Transfer]] = defaultdict(list)
         self._outgo: dict[Digest, list[Transfer]] = defaultdict(list)
         self._explained: set[tuple[int, int]] = set()
+        self._calls: dict[Digest, list[CallTaken]] = defaultdict(list)
+        for call in chain.calls or ():
+            self._calls[call.tx].append(call)
+        self._calls_explained: set[tuple[int, int]] = set()
         self._tallies = _Tallies()
         self._found: list[Discrepancy] = []
         for transfer in chain.transfers:
@@ -95,6 +101,9 @@ class Books:
             self._fault(Fault.RESERVATION_WITHOUT_JOB, entry)
         else:
             self._check_rows(entry, entry.state)
+        if paid.amount == 0:  # no money moved for it, and none goes back
+            self._check_call(entry, paid)
+            return
         self._check_settlement(entry, paid)
         self._check_refund(entry, paid)
 
@@ -135,6 +144,8 @@ class Books:
             listed=tuple(listed),
             discrepancies=tuple(self._found),
             left_out=left_out,
+            calls=len(self._calls_explained),
+            other_calls=len(self._chain.calls or ()) - len(self._calls_explained),
         )
 
     # -- the order book by itself -----------------------------------------------------------
@@ -216,6 +227,30 @@ class Books:
             self._fault(Fault.SETTLEMENT_NOT_FOUND, entry, block=said.block)
         else:
             self._outside(said.block, paid.amount)
+
+    # -- calls that were bought before ------------------------------------------------------
+
+    def _check_call(self, entry: Entry, paid: Reserved) -> None:
+        """Soundness: of which right it was is not compared; the settler did that."""
+        said = entry.settlement
+        if entry.state not in PAID or said is None or self._chain.calls is None:
+            return
+        if said.transaction is None or said.block is None or not self._covers(said.block):
+            return
+        own = [
+            call
+            for call in self._calls.get(said.transaction, [])
+            if (call.block, call.buyer, call.consumer) == (said.block, paid.payer, paid.payee)
+        ]
+        if not own:
+            tx, block = said.transaction, said.block
+            self._fault(Fault.CALL_NOT_FOUND, entry, tx=tx, block=block)
+            return
+        free = [c for c in own if (c.block, c.index) not in self._calls_explained]
+        if not free:
+            self._fault(Fault.CALL_SHARED, entry, found=said.transaction)
+            return
+        self._calls_explained.add((free[0].block, free[0].index))
 
     # -- refunds ----------------------------------------------------------------------------
 

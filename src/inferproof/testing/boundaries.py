@@ -34,6 +34,7 @@ from inferproof.storage.ports.deliveries import Deliveries
 from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof
 from inferproof.storage.ports.models import ModelStore
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
+from inferproof.storage.ports.order_deliveries import OrderDeliveries
 from inferproof.storage.ports.outbox import Outbox
 from inferproof.storage.ports.queue import Queue
 from inferproof.storage.ports.revenue import Payouts
@@ -58,6 +59,7 @@ PARTS: dict[str, tuple[type, ...]] = {
     "openings": (OpeningBudgets,),
     "payouts": (Payouts,),
     "events": (ChainEvents,),
+    "order_deliveries": (OrderDeliveries,),
 }
 """The watched parts by the name under which `app.build` gives them to its watch, and the protocols
 that say what can be done with each."""
@@ -130,6 +132,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
     "openings": frozenset(["store", "delegate", "accept", "budget"]),
     "payouts": frozenset(["due", "carried"]),
     "events": frozenset(["begin", "block_below", "forget", "cursor", "find", "sets"]),
+    "order_deliveries": frozenset(["due", "carried", "of_jobs"]),
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
 

@@ -23,12 +23,20 @@ from inferproof.protocol.authorization import (
 )
 from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
 from inferproof.protocol.fields import Fields
+from inferproof.testing.cash_access import (
+    CashRight,
+    consume,
+    consumption_json,
+    read_consumption,
+    restore,
+)
+from inferproof.types.access import Consumption
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Acceptance, Settleable
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState
-from inferproof.types.reconciliation import Transfer
+from inferproof.types.reconciliation import CallTaken, Transfer
 
 _MAX_RAW = 1 << 20
 _KEPT_BLOCKS = 64
@@ -70,7 +78,8 @@ class CashLedger:
     keeps transactions waiting until `mine` is called; `down` lets every call fail; `forgetful`
     takes a transaction and loses it; `base_fee` is what a transaction must offer to be included;
     `short_of_gas` names authorizations that lack gas in a batch, and `untried` those that a batch
-    does not reach; `codes` has the accounts with code, and whether it says yes to signatures.
+    does not reach; `codes` has the accounts with code, and whether it says yes to signatures;
+    `consumers` may take calls of `rights`, which a CashAccess hands out.
     """
 
     def __init__(self, asset: Asset, clock: Callable[[], int]) -> None:
@@ -94,6 +103,8 @@ class CashLedger:
         self.short_of_gas: set[Digest] = set()
         self.untried: set[Digest] = set()
         self.codes: dict[Address, bool] = {}
+        self.consumers: set[Address] = set()
+        self.rights: dict[Digest, CashRight] = {}
         self.hashes = {1: self._new_hash(1)}
         self._before: dict[int, Any] = {}
 
@@ -137,6 +148,7 @@ class CashLedger:
             dict(self.next_nonce),
             list(self.transfers),
             self._mined_at,
+            dict(self.rights),
         )
         self._before.pop(self.block + 1 - _KEPT_BLOCKS, None)
         self.block += 1
@@ -158,7 +170,7 @@ class CashLedger:
         first = self.block - depth + 1
         before = self._before[first]
         self.balances, self.used, self.included = before[:3]
-        self.next_nonce, self.transfers, self._mined_at = before[3:]
+        self.next_nonce, self.transfers, self._mined_at, self.rights = before[3:]
         for number in range(first, self.block + 1):
             self._before.pop(number, None)
             del self.hashes[number]
@@ -186,6 +198,17 @@ class CashLedger:
             succeeded = len(batch) > 1 or all(
                 outcome.state is ItemState.SETTLED for outcome in items.values()
             )
+        elif fields.has("consume"):
+            taken = fields.nested("consume", read_consumption)
+            succeeded = consume(self, taken)
+            state = ItemState.SETTLED if succeeded else ItemState.REFUSED
+            items[taken.nonce] = ItemOutcome(taken, state)
+        elif fields.has("restore"):
+            taken, succeeded = fields.nested("restore", read_consumption), True
+            restore(self, taken)
+            if fields.has("mark"):
+                terms = RefundTerms(taken.buyer, 0, taken)
+                self.marked[transaction.sender, terms, fields.digest("mark")] = transaction.tx
         elif fields.has("to"):
             to, amount = fields.address("to"), fields.amount("amount")
             succeeded = self._transfer(transaction.tx, transaction.sender, to, amount)
@@ -283,6 +306,23 @@ class CashBooks:
             if first <= moved.block <= last and ours & {moved.sender, moved.recipient}
         ]
 
+    async def calls(
+        self, consumers: Iterable[Address], first: int, last: int
+    ) -> Sequence[CallTaken] | None:
+        self._ledger.require_up()
+        ours = frozenset(consumers)
+        found = [
+            (inclusion, outcome.authorization)
+            for inclusion in self._ledger.included.values()
+            for outcome in inclusion.items.values()
+            if outcome.state is ItemState.SETTLED and first <= inclusion.block <= last
+        ]
+        return [
+            CallTaken(inclusion.tx, inclusion.block, index, taken.buyer, taken.consumer)
+            for index, (inclusion, taken) in enumerate(found)
+            if isinstance(taken, Consumption) and taken.consumer in ours
+        ]
+
 
 class CashChain:
     """One sender's door to a ledger. Implements services.settlement.base.SettlementChain."""
@@ -322,10 +362,22 @@ class CashChain:
         return PayerState(await self.balance(payer), used, head, payer in self._ledger.codes)
 
     async def payer_states(self, authorizations: Sequence[Settleable]) -> list[PayerState]:
-        return [await self.payer_state(item.payer, item.nonce) for item in authorizations]
+        return [
+            PayerState(0, False, await self.head(), has_code=True)
+            if isinstance(item, Consumption)
+            else await self.payer_state(item.payer, item.nonce)
+            for item in authorizations
+        ]
 
     async def check_settles(self, authorization: Settleable) -> None:
         self._ledger.require_up()
+        if isinstance(authorization, Consumption):
+            found = self._ledger.rights.get(authorization.right)
+            if found is None or not found.entitles(authorization, self._ledger.time()):
+                raise PaymentRejected(
+                    Reason.PASS_REFUSED, right=authorization.right, why="NotEntitled"
+                )
+            return
         if not self._ledger.would_settle(_authorization(authorization)):
             raise PaymentRejected(Reason.AUTHORIZATION_REFUSED, why="refused")
 
@@ -361,6 +413,8 @@ class CashChain:
     async def sign_settlement(
         self, authorizations: Sequence[Settleable], nonce: int, fees: Fees = PLENTY
     ) -> CashTransaction:
+        if len(authorizations) == 1 and isinstance(authorizations[0], Consumption):
+            return self._sign({"consume": consumption_json(authorizations[0])}, nonce, fees)
         items: list[Json] = [authorization_json(_authorization(item)) for item in authorizations]
         return self._sign({"authorizations": items}, nonce, fees)
 
@@ -374,6 +428,16 @@ class CashChain:
     ) -> CashTransaction:
         marked = {} if mark is None else {"mark": mark.hex}
         return self._sign({"to": to.hex, "amount": str(amount), **marked}, nonce, fees)
+
+    async def sign_restore(
+        self,
+        taken: Consumption,
+        nonce: int,
+        fees: Fees = PLENTY,
+        mark: Digest | None = None,
+    ) -> CashTransaction:
+        marked = {} if mark is None else {"mark": mark.hex}
+        return self._sign({"restore": consumption_json(taken), **marked}, nonce, fees)
 
     async def refunds_made(
         self, wanted: Mapping[Digest, RefundTerms], first_block: int
@@ -441,6 +505,6 @@ class CashChain:
 
 
 def _authorization(item: Settleable) -> Authorization:
-    """The only thing that is settled here: there is no escrow on this chain."""
-    assert not isinstance(item, Acceptance)  # noqa: S101
+    """What else is settled here: there is no escrow on this chain."""
+    assert not isinstance(item, Acceptance | Consumption)  # noqa: S101
     return item

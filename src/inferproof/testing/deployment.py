@@ -87,9 +87,11 @@ class _Ends:
 
 
 class Nursery:
-    """Forks gateways and workers from one process that has imported everything."""
+    """Forks gateways and workers from one process that has imported everything. `program` is
+    another one in its place, which forks what it has imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, *program: str) -> None:
+        self._program = program or ("-m", _MODULE, NURSERY)
         self._process: subprocess.Popen[bytes] | None = None
         self._ends = _Ends()
         self._born: list[int] = []
@@ -98,7 +100,7 @@ class Nursery:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE, NURSERY],
+            [sys.executable, *self._program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Numeric libraries start threads when they are imported; a fork must have none.

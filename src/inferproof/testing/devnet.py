@@ -28,6 +28,7 @@ from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
 from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import (
+    ACCESS,
     BATCH_SETTLER,
     DEVNET_TOKEN,
     ESCROW,
@@ -44,7 +45,7 @@ from inferproof.chain.release import addresses, deploy_release, release
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
-from inferproof.chain.wiring import server_steps, steps, token_steps, wire
+from inferproof.chain.wiring import consumer_steps, server_steps, steps, token_steps, wire
 from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
@@ -117,6 +118,10 @@ class DevnetInfo:
         return self.contracts[PAYOUTS]
 
     @property
+    def access(self) -> Address:
+        return self.contracts[ACCESS]
+
+    @property
     def market(self) -> Address:
         return self.contracts[MARKET]
 
@@ -147,6 +152,7 @@ class DevnetInfo:
             "token_decimals": self.token.decimals,
             "batch_settler_address": self.batch_settler.hex,
             "payouts_address": self.payouts.hex,
+            "access_address": self.access.hex,
             "gateway_key": self.accounts.gateway.secret().hex(),
         }
 
@@ -320,8 +326,9 @@ class Devnet:
         self._behind_s = max(0, self._behind_s - seconds)
 
     def catch_up(self) -> None:
-        """The chain's clock is this machine's from now on."""
-        self.pass_time(self._behind_s)
+        """The chain's clock is this machine's from now on, however long it took to start."""
+        _run(_catch_up(self.info.rpc_url))
+        self._behind_s = 0
 
     def stop(self) -> None:
         """Ends the chain; its state is gone. Does nothing when it is not running."""
@@ -379,6 +386,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
             *steps(rpc, found, owner.address),
             *token_steps(rpc, found[MARKET], [address]),
             *server_steps(rpc, found[MARKET], servers),
+            *consumer_steps(rpc, found[ACCESS], [gateway.address]),
         ]
         await wire(todo, owner, lambda _stage, _share: None)
         for wallet in (provider, buyer, gateway):
@@ -401,6 +409,15 @@ async def _pass_time(url: str, seconds: int) -> None:
     async with Rpc(url) as rpc:
         await rpc.request("evm_increaseTime", seconds)
         await rpc.request("evm_mine")
+
+
+async def _catch_up(url: str) -> None:
+    async with Rpc(url) as rpc:
+        await rpc.request("evm_mine")  # the block's time is the chain's now
+        behind = int(time.time()) - (await rpc.head()).timestamp
+        if behind > 0:
+            await rpc.request("evm_increaseTime", behind)
+            await rpc.request("evm_mine")
 
 
 async def _wait_until_up(rpc: Rpc) -> None:

@@ -263,8 +263,9 @@ def _ready(facts: dict[str, object]) -> None:
     whole.rename(path)
 
 
-def raise_children() -> None:
-    """Forks what it is told to until its standard input ends; then kills what is left."""
+def raise_children(run: Callable[[str], None] = run) -> None:
+    """Forks what it is told to until its standard input ends; then kills what is left. A child runs
+    its role by `run`."""
     children: set[int] = set()
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
@@ -275,13 +276,13 @@ def raise_children() -> None:
             reading, buffer = bool(chunk), buffer + chunk
         while b"\n" in buffer:
             line, _, buffer = buffer.partition(b"\n")
-            children.add(_fork(json.loads(line)))
+            children.add(_fork(json.loads(line), run))
         children -= _reap(children)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
 
 
-def _fork(order: dict[str, Any]) -> int:
+def _fork(order: dict[str, Any], run: Callable[[str], None]) -> int:
     # Safe only while this process has one thread: the imports above start none.
     pid = os.fork()
     if pid:

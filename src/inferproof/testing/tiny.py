@@ -68,6 +68,7 @@ def compile_tiny(
     name: str,
     system: ProofSystem,
     samples: NDArray[np.float32] | None = None,
+    profile: str = "default",
 ) -> CompileReport:
     """Writes the card and the model into the folder, and compiles it into `folder/compiled`.
 
@@ -96,5 +97,6 @@ def compile_tiny(
             calibration={"x": samples},
             out=folder / "compiled",
             preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
+            profile=profile,
         )
     )

@@ -30,7 +30,7 @@ from inferproof.protocol.signature import Signer, SigningKey, recover
 from inferproof.protocol.transfer import Transfer, transfers_in
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.escrow import Settleable
-from inferproof.types.money import Asset, format_units
+from inferproof.types.money import Asset, Money, format_units
 from inferproof.types.payment import Payment, Quote, SettlementState
 from inferproof.types.receipt import Receipt
 
@@ -318,6 +318,9 @@ class SignedVoucher:
     def ends(self) -> int | None:
         return None
 
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
+
     def job_id(self, request: Digest) -> Digest:
         return VoucherPart(self.payer).job_id(self.spent.payment, request, self.salt)
 
@@ -334,6 +337,9 @@ class PayByVoucher:
     @property
     def takes_key(self) -> bool:
         return False
+
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
 
     def require_offered(self, challenge: Challenge) -> None:
         info: Any = challenge.extensions["inferproof"]

@@ -1,9 +1,10 @@
 """Plans of access on a chain, and what was bought of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
+from inferproof.types.money import Asset
 
 
 class PlanKind(IntEnum):
@@ -86,3 +87,57 @@ class Entitlement:
 
     entitled: bool
     price: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassClaim:
+    """A buyer's signed word that a call of what it bought pays for one request.
+
+    `right` is a right of the contract `access` to calls of `model`, a version; `gateway` is who
+    may take the call there. `request` is the digest of the request, `salt` 32 secret random bytes,
+    not zero. Units: `valid_before` in Unix seconds; no call is taken by it from then on. `asset`
+    is not signed but for its network. Source: specs/access.md.
+    """
+
+    asset: Asset
+    access: Address
+    buyer: Address
+    gateway: Address
+    model: Digest
+    right: Digest
+    request: Digest
+    salt: Digest
+    valid_before: int
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """What settles a call that was bought before: that its consumer takes it of the right.
+
+    `nonce` makes it single-use, and `mark` is what it carries on the chain. Units: `valid_before`
+    in Unix seconds.
+    """
+
+    access: Address
+    buyer: Address
+    model: Digest
+    token: Address
+    right: Digest
+    consumer: Address
+    nonce: Digest
+    mark: Digest
+    valid_before: int
+
+    @property
+    def payer(self) -> Address:
+        return self.buyer
+
+    @property
+    def payee(self) -> Address:
+        return self.consumer
+
+    @property
+    def amount(self) -> int:
+        """Nothing: it was paid when the right was bought."""
+        return 0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inferproof.types.access import Consumption
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Settleable
 
@@ -40,10 +41,14 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class RefundTerms:
-    """What a refund moves, and to whom. Units: `amount` in atomic units."""
+    """What a refund moves, and to whom. Units: `amount` in atomic units.
+
+    With `taken` it gives back the call that this took, and moves nothing.
+    """
 
     to: Address
     amount: int
+    taken: Consumption | None = None
 
 
 class ItemState(StrEnum):
@@ -56,8 +61,8 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One authorization, or acceptance, after its transaction. `why` is the token's reason, empty
-    for the other states.
+    """One authorization, acceptance or consumption after its transaction. `why` is the token's
+    reason, empty for the other states.
 
     `may_lack_gas` is true when the token gave no reason: the item may have used up its share,
     and can succeed in a transaction of its own.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from inferproof.types.access import Consumption
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.payment import Authorization
 from inferproof.types.verifier import ContractAssurance
@@ -99,7 +100,7 @@ class Acceptance:
         return self.order.accept_by + 1
 
 
-Settleable = Authorization | Acceptance
+Settleable = Authorization | Acceptance | Consumption
 """What a settler brings to a chain for a payment."""
 
 

@@ -62,6 +62,10 @@ class Fault(Enum):
     REFUND_TWICE = "the job was refunded in {found}, and again in {again}"
     REFUND_UNRECORDED = "the job is {state}, but {amount} units went back to {payer} in {found}"
 
+    # calls that were bought before
+    CALL_NOT_FOUND = "the job is {state}, but no call of {payer} was taken in {tx} of block {block}"
+    CALL_SHARED = "the call that was taken in {found} is that of another job as well"
+
     # the accounts
     BALANCE = (
         "{account} held {opening} units before block {first} and holds {closing} after block "
@@ -157,6 +161,17 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTaken:
+    """A CallConsumed event of a contract of access. `index` is its place in its block."""
+
+    tx: Digest
+    block: int
+    index: int
+    buyer: Address
+    consumer: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An address of ours, with its balance before the first block and after the last."""
 
@@ -168,12 +183,14 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class ChainBooks:
     """What the chain says: all transfers to and from the accounts in these blocks, both ends
-    included, each once."""
+    included, each once, and all calls that they took of what was bought before; None where no
+    contract of those was asked."""
 
     first_block: int
     last_block: int
     accounts: tuple[Account, ...]
     transfers: tuple[Transfer, ...]
+    calls: tuple[CallTaken, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +213,8 @@ class BooksReport:
     order book is about to say so; `earlier` and `later` are settlements and refunds that the
     order book has outside of these blocks. `other_income` and `other_outgo` are transfers that
     belong to no job, `internal` those between two of the accounts. `left_out` counts jobs that
-    are paid in another token.
+    are paid in another token. `calls` were taken of what was bought before, for jobs of the order
+    book, and `other_calls` for none that it has settled.
     """
 
     first_block: int
@@ -215,6 +233,8 @@ class BooksReport:
     listed: tuple[Transfer, ...]
     discrepancies: tuple[Discrepancy, ...]
     left_out: int = 0
+    calls: int = 0
+    other_calls: int = 0
 
     @property
     def balanced(self) -> bool:

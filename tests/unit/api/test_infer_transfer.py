@@ -94,7 +94,8 @@ async def test_two_payments_for_one_call(http: httpx.AsyncClient) -> None:
     assert refused["code"] == "PAYMENT_TWICE"
     with rejects(
         Reason.PAYMENT_TWICE,
-        "the request carries both PAYMENT-SIGNATURE and Inferproof-Transfer; send one of them",
+        "the request carries several payments; send one of PAYMENT-SIGNATURE, Inferproof-Transfer, "
+        "Inferproof-Order and Inferproof-Pass",
     ):
         raise RequestRejected(Reason[str(refused["code"])])
 

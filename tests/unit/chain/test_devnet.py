@@ -205,3 +205,14 @@ def test_a_taken_port_is_told(devnet: DevnetInfo) -> None:
     with pytest.raises(Unavailable) as caught:
         Devnet(port=port).start()
     assert caught.value.reason is Reason.DEVNET_NOT_STARTED
+
+
+async def test_a_chain_whose_clock_was_late_is_on_time_again() -> None:
+    with Devnet(behind_s=120) as chain:
+        async with Rpc(chain.info.rpc_url) as rpc:
+            assert time.time() - (await rpc.head()).timestamp > 100
+            await asyncio.to_thread(chain.pass_time, 20)
+            await asyncio.to_thread(chain.catch_up)
+            assert -2 < time.time() - (await rpc.head()).timestamp < 30
+            await asyncio.to_thread(chain.catch_up)
+            assert -2 < time.time() - (await rpc.head()).timestamp < 30

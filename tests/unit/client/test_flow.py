@@ -19,6 +19,7 @@ from gateway_double import (
     envelope,
     reply,
 )
+from order_parts import INPUT_SALT, signed_order
 
 from inferproof.client import MadeTransfer
 from inferproof.client.flow import Extras, infer_flow, offer_flow, resume_flow
@@ -39,6 +40,8 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
+from inferproof.payments.escrow.buyer import SentOrder
+from inferproof.payments.escrow.wire import order_header
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.testing.rejections import rejects
@@ -621,6 +624,26 @@ def test_a_job_that_ends_without_an_answer(
     with rejects(Reason.JOB_NO_ANSWER, f"job {job} is {state} and gives no answer: why"):
         raise caught.value
     assert who.ledger.open_jobs() == ()
+
+
+@pytest.mark.parametrize("state", ["void", "failed"])
+def test_an_order_is_kept_when_its_server_gives_no_answer(state: str) -> None:
+    """Another server may, and its refund is asked for by it."""
+    who, signed = buyer(attempts=1), signed_order()
+    with pytest.raises(Unavailable):
+        drive(infer(who), GatewayDouble(faults=[Lost("gone")]))
+    (job,) = who.ledger.open_jobs()
+    call = who.ledger.call(job)
+    who.ledger.finish(job)
+    paid = replace(call, payment=SentOrder(order_header(signed, INPUT_SALT), signed))
+    who.ledger.record(paid, lambda _spent: None)
+    failure = {"code": "JOB_ATTEMPTS", "message": "why"}
+    told = {"job_id": paid.job_id.hex, "state": state, "failure": failure}
+    message = f"job {paid.job_id} is {state} and gives no answer: why"
+    kind = PaymentRejected if state == "void" else Unavailable
+    with rejects(Reason.JOB_NO_ANSWER, message, kind=kind):
+        drive(resume_flow(who, paid.job_id), lambda _call: reply(200, told))
+    assert who.ledger.open_jobs() == (paid.job_id,)
 
 
 def test_a_failed_job_in_an_error_envelope_ends_the_wait() -> None:

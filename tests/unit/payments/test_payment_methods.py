@@ -1,5 +1,5 @@
-"""The shared suite over all payment methods: the two of the release, and one that is in no release
-and in one file."""
+"""The shared suite over all payment methods: those of the release that need no order on a chain,
+and one that is in no release and in one file."""
 
 import ast
 from pathlib import Path
@@ -12,13 +12,17 @@ from service_parts import PRICE, TREASURY, World
 import inferproof
 from inferproof.payments.buyer import BuyerMethod
 from inferproof.payments.method import PaymentMethod
+from inferproof.payments.passes.buyer import BoughtRight
+from inferproof.payments.passes.method import PassMethod, PassTerms
 from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.payments.x402.buyer import ExactBuyer
+from inferproof.testing.cash_access import ACCESS, CashAccess, CashRight
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
 from inferproof.testing.voucher import PayByVoucher, Voucher, VoucherMethod, issue
 from inferproof.types.digest import Digest
 
 ISSUER = STRANGER
+RIGHT = Digest(b"\x33" * 24 + bytes(7) + b"\x01")
 
 
 def transferred(world: World) -> Digest:
@@ -46,6 +50,20 @@ class TestNamedTransfer(PaymentMethodSuite):
         return MadeTransfer(transferred(world), 0)
 
 
+class TestPass(PaymentMethodSuite):
+    paid = 0
+
+    def more(self) -> tuple[PaymentMethod[Any], ...]:
+        self.access = CashAccess()
+        return (PassMethod(ASSET, self.access, PassTerms(ACCESS)),)
+
+    def way(self, world: World) -> BuyerMethod:
+        self.access.ledger = world.ledger
+        world.ledger.consumers.add(TREASURY)
+        pack = CashRight(PAYER.address, world.system.bundle.commitment, calls=9)
+        return BoughtRight(self.access.give(RIGHT, pack))
+
+
 class TestVoucher(PaymentMethodSuite):
     def more(self) -> tuple[PaymentMethod[Any], ...]:
         return (VoucherMethod(ISSUER.address, ASSET),)
@@ -63,7 +81,7 @@ SOURCE = Path(inferproof.__file__).parent
 OWN = ("payments", "testing")
 """Rooms that may tell payment types apart: the methods, and what tests of them are made with."""
 ASKING = ("isinstance", "issubclass")
-TYPES = {"Authorization", "TransferClaim", "TransferPayment"}
+TYPES = {"Authorization", "TransferClaim", "TransferPayment", "PassClaim"}
 
 
 def told_apart(tree: ast.AST) -> set[str]:
@@ -110,6 +128,9 @@ def test_telling_them_apart_would_be_found(code: str) -> None:
     assert told_apart(ast.parse(code))
 
 
+METHODS = ("EXACT_METHOD", "TRANSFER_METHOD", "ESCROW_METHOD", "PASS_METHOD")
+
+
 def test_a_method_is_named_nowhere_but_in_its_folder() -> None:
     """A third one would be forgotten where the two are named."""
     told = [
@@ -117,6 +138,6 @@ def test_a_method_is_named_nowhere_but_in_its_folder() -> None:
         for path in SOURCE.rglob("*.py")
         if path.relative_to(SOURCE).parts[0] in ("services", "storage", "api", "verify", "chain")
         and "migrations" not in path.parts
-        and any(name in path.read_text("utf-8") for name in ("EXACT_METHOD", "TRANSFER_METHOD"))
+        and any(name in path.read_text("utf-8") for name in METHODS)
     ]
     assert told == []

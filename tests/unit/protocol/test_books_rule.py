@@ -13,6 +13,7 @@ from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.reconciliation import (
     Account,
     BooksReport,
+    CallTaken,
     ChainBooks,
     Entry,
     Fault,
@@ -53,6 +54,7 @@ class Case:
     transfers: tuple[Transfer, ...] = (PAYMENT,)
     opening: int = 1_000
     missing: int = 0
+    calls: tuple[CallTaken, ...] | None = None
     others: tuple[Entry, ...] = field(default=())
 
     @property
@@ -72,7 +74,7 @@ class Case:
         change = sum(t.amount for t in self.transfers if t.recipient == TILL)
         change -= sum(t.amount for t in self.transfers if t.sender == TILL)
         till = Account(TILL, self.opening, self.opening + change - self.missing)
-        books = Books(ChainBooks(FIRST, LAST, (till,), self.transfers))
+        books = Books(ChainBooks(FIRST, LAST, (till,), self.transfers, self.calls))
         for entry in (self.entry, *self.others):
             books.enter(entry)
         return books.close()
@@ -179,11 +181,26 @@ def test_the_list_of_other_transfers_ends() -> None:
     assert report.other_income == Tally(LISTED + 5, LISTED + 5)
 
 
+def test_calls_that_were_bought_before() -> None:
+    unknown = replace(CALL, tx=digest("unknown"), index=4)
+    report = replace(honest(JobState.DONE), **{**BY_CALL, "calls": (CALL, unknown)}).close()
+    assert report.balanced
+    assert (report.calls, report.other_calls, report.settled) == (1, 1, Tally())
+    # Where no contract of access is asked, calls are not looked for.
+    assert replace(honest(JobState.DONE), **{**BY_CALL, "calls": None}).close().balanced
+
+
 # -- every fault, by one change of an honest job ------------------------------------------------
 
 AGAIN = replace(PAYMENT, tx=digest("again"), block=21)
 BACK_AGAIN = replace(REFUND, tx=digest("back again"), block=31)
 TWIN = Entry(2, digest("twin"), JobState.DONE, RESERVED, SETTLED, answered=True)
+CALL = CallTaken(TX, 20, 3, PAYER, TILL)
+BY_CALL: dict[str, Any] = {
+    "reserved": replace(RESERVED, amount=0),
+    "transfers": (),
+    "calls": (CALL,),
+}
 
 FAULTS: list[tuple[Fault, JobState, dict[str, Any], str]] = [
     (
@@ -334,6 +351,24 @@ FAULTS: list[tuple[Fault, JobState, dict[str, Any], str]] = [
         JobState.FAILED,
         {"signed": (REFUND_TX,), "transfers": (PAYMENT, REFUND)},
         f"the job is failed, but 250000 units went back to {PAYER} in {REFUND_TX}",
+    ),
+    (
+        Fault.CALL_NOT_FOUND,
+        JobState.DONE,
+        {**BY_CALL, "calls": ()},
+        f"the job is done, but no call of {PAYER} was taken in {TX} of block 20",
+    ),
+    (
+        Fault.CALL_NOT_FOUND,
+        JobState.RUNNING,
+        {**BY_CALL, "calls": (replace(CALL, buyer=OTHER),)},
+        f"the job is running, but no call of {PAYER} was taken in {TX} of block 20",
+    ),
+    (
+        Fault.CALL_SHARED,
+        JobState.DONE,
+        {**BY_CALL, "others": (replace(TWIN, reserved=BY_CALL["reserved"]),)},
+        f"the call that was taken in {TX} is that of another job as well",
     ),
     (
         Fault.BALANCE,

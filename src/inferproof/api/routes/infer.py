@@ -35,6 +35,8 @@ from inferproof.api.routes.parameters import MODEL_NAME, check_model_name
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, NotFound, PaymentRejected, Reason, RequestRejected
 from inferproof.payments.method import Presented
+from inferproof.payments.passes import PASS_HEADER
+from inferproof.payments.passes.wire import SignedPass
 from inferproof.payments.transfer import TRANSFER_HEADER
 from inferproof.payments.transfer.wire import SignedClaim
 from inferproof.payments.x402 import (
@@ -362,6 +364,15 @@ OPERATION = operation(
             "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
             "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
             "schema": encoded(SignedClaim),
+        },
+        {
+            "name": PASS_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Instead of PAYMENT-SIGNATURE: the buyer's claim to a call of a pass, a "
+            "pack or a subscription that it bought on the chain before, Base64 of JSON, as "
+            "specs/access.md has it. The same claim with the same body again gives the same job.",
+            "schema": encoded(SignedPass),
         },
         {
             "name": IDEMPOTENCY_KEY,

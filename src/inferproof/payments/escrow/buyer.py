@@ -9,8 +9,8 @@ from inferproof.payments.x402.challenge import Challenge
 from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Order
-from inferproof.types.money import Asset
-from inferproof.types.payment import Payment
+from inferproof.types.money import Asset, Money
+from inferproof.types.payment import Payment, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class SentOrder:
     def ends(self) -> int | None:
         return self.signed.order.rescue_by + 1
 
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
+
     def job_id(self, request: Digest) -> Digest:
         return self.signed.id
 
@@ -63,6 +66,9 @@ class MadeOrder:
     @property
     def takes_key(self) -> bool:
         return False
+
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
 
     def require_offered(self, challenge: Challenge) -> None:
         """Raises: PaymentRejected ESCROWS_CLOSED, ORDER_ESCROW."""

@@ -9,8 +9,8 @@ from inferproof.payments.x402.challenge import Challenge
 from inferproof.protocol.signature import Signer
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.types.digest import Address, Digest
-from inferproof.types.money import Asset
-from inferproof.types.payment import Payment, TransferClaim
+from inferproof.types.money import Asset, Money
+from inferproof.types.payment import Payment, Quote, TransferClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ class SignedClaim:
     def ends(self) -> int | None:
         return None
 
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
+
     def job_id(self, request: Digest) -> Digest:
         return claim_job_id(self.claim)
 
@@ -66,6 +69,9 @@ class MadeTransfer:
     @property
     def takes_key(self) -> bool:
         return False
+
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
 
     def require_offered(self, challenge: Challenge) -> None:
         """Raises: PaymentRejected TRANSFERS_CLOSED."""

@@ -11,8 +11,8 @@ from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, job_id
 from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Address, Digest
-from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization, Payment
+from inferproof.types.money import Asset, Money
+from inferproof.types.payment import Authorization, Payment, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,9 @@ class SignedAuthorization:
     def ends(self) -> int | None:
         return self.authorization.valid_before
 
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
+
     def job_id(self, request: Digest) -> Digest:
         paid, asset = self.authorization, self.authorization.asset
         return job_id(asset.network, asset.address, paid.payer, paid.nonce, request, self.salt)
@@ -56,6 +59,9 @@ class ExactBuyer:
     @property
     def takes_key(self) -> bool:
         return True
+
+    def costs(self, quote: Quote) -> Money:
+        return quote.price
 
     def require_offered(self, challenge: Challenge) -> None:
         """Every challenge that was read has the offer."""

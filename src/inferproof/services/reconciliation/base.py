@@ -5,7 +5,7 @@ from typing import Protocol
 
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
-from inferproof.types.reconciliation import Transfer
+from inferproof.types.reconciliation import CallTaken, Transfer
 
 
 class BookChain(Protocol):
@@ -29,4 +29,11 @@ class BookChain(Protocol):
         self, accounts: Iterable[Address], first: int, last: int
     ) -> Sequence[Transfer]:
         """All transfers to or from the accounts in these blocks, both ends included, in order."""
+        ...
+
+    async def calls(
+        self, consumers: Iterable[Address], first: int, last: int
+    ) -> Sequence[CallTaken] | None:
+        """All calls of what was bought before that these took in these blocks, in order; None
+        where it is told no contract of those."""
         ...

@@ -2,7 +2,8 @@
 
     1  where money can have moved: accounts and first block, from the order book
     2  the newest block that is deep enough is the last one
-    3  all transfers of the accounts in these blocks, and their balances before and after
+    3  all transfers of the accounts in these blocks, their balances before and after, and the calls
+       that they took of what was bought before
     4  all entries of the order book, in pages
 
 In this order: money moved only for entries that were there before it, so no entry can be missed
@@ -145,7 +146,9 @@ class Reconciler:
             await self._account(address, first, last, openings)
             for address in sorted(scope.accounts)
         ]
-        books = Books(ChainBooks(first, last, tuple(accounts), tuple(transfers)))
+        calls = await self._chain.calls(scope.accounts, first, last)
+        taken = None if calls is None else tuple(calls)
+        books = Books(ChainBooks(first, last, tuple(accounts), tuple(transfers), taken))
         # 4
         after = 0
         while page := await self._ledger.page(asset, after=after, limit=self._settings.page):

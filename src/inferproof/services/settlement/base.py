@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from inferproof.types.access import Consumption
 from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Acceptance, OrderSlot, OrderTransaction, Settleable
@@ -53,7 +54,7 @@ class Executed(Included, Protocol):
     """A transaction of ours that is in a block."""
 
     def outcomes(self, items: Sequence[Settleable]) -> Sequence[ItemOutcome]:
-        """What it did with the authorizations, or the acceptance, that it was signed for, in their
+        """What it did with the authorizations, or with what else it was signed for, in their
         order."""
         ...
 
@@ -91,7 +92,7 @@ class PaymentChain(Protocol):
     async def check_settles(self, item: Settleable) -> None:
         """Returns when settling it would succeed now.
 
-        Raises: PaymentRejected AUTHORIZATION_REFUSED, ORDER_REFUSED.
+        Raises: PaymentRejected AUTHORIZATION_REFUSED, ORDER_REFUSED, PASS_REFUSED.
         """
         ...
 
@@ -134,13 +135,19 @@ class SettlementChain(PaymentChain, Protocol):
         self, items: Sequence[Settleable], nonce: int, fees: Fees
     ) -> SignedTransaction:
         """One transaction that settles each of the authorizations on its own, or that accepts one
-        order; nothing is sent."""
+        order, or takes one call that was bought; nothing is sent."""
         ...
 
     async def sign_refund(
         self, to: Address, amount: int, nonce: int, fees: Fees, mark: Digest | None = None
     ) -> SignedTransaction:
         """One transaction that moves the amount; by the mark it is found again."""
+        ...
+
+    async def sign_restore(
+        self, taken: Consumption, nonce: int, fees: Fees, mark: Digest | None = None
+    ) -> SignedTransaction:
+        """One transaction that gives a call back; by the mark it is found again."""
         ...
 
     async def refunds_made(
@@ -176,12 +183,13 @@ class SettlementChain(PaymentChain, Protocol):
 
     async def payer_states(self, items: Sequence[Settleable]) -> Sequence[PayerState]:
         """As `payer_state`, for many at once. An order in an escrow is used once it is not open,
-        and has code: a trial tells whether it can be accepted."""
+        and has code: a trial tells whether it can be accepted. So has a call that was bought."""
         ...
 
     async def settled_by(self, item: Settleable, first_block: int) -> Included | None:
         """The transaction, whoever sent it, that used the authorization since `first_block` and
-        moved exactly its funds, or by which we accepted the order; None when there is none.
+        moved exactly its funds, or by which we accepted the order or took the call; None when
+        there is none.
 
         Raises: Unavailable TX_NOT_CONFIRMED while its block is not deep enough.
         """

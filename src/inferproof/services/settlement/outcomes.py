@@ -16,7 +16,8 @@
 
 Until it is over, anyone who has seen an authorization can still settle it, and the payee has the
 money: to call the job void before would be to take money for nothing. Of orders in an escrow,
-orders.py says what becomes of those that are REFUSED. Where the chain took back the settlement of a
+orders.py says what becomes of those that are REFUSED. A call that was bought is taken by us alone:
+one that is REFUSED and was not taken is void at once. Where the chain took back the settlement of a
 job that was answered or refunded since, and it can never be made again, the loss is recorded: its
 settlement FAILED beside a job that is DONE.
 """
@@ -38,6 +39,7 @@ from inferproof.storage.ports.outbox import (
     Payable,
     SettlementStep,
 )
+from inferproof.types.access import Consumption
 from inferproof.types.chain import ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Digest
 from inferproof.types.escrow import Acceptance
@@ -282,6 +284,9 @@ class Outcomes:
         if isinstance(order, Acceptance):
             await self._reconcile_order(payable, order, sight)
             return
+        if isinstance(order, Consumption):
+            await self._reconcile_call(payable, order, sight)
+            return
         if used:
             try:
                 found = await parts.chain.settled_by(order, payable.first_block)
@@ -317,6 +322,32 @@ class Outcomes:
             await self._settled_by(payable, found)
         elif why is not None:
             await self._end(payable, why)
+
+    async def _reconcile_call(self, payable: Payable, order: Consumption, sight: Sight) -> None:
+        """A call that was bought, and that is not sent to be taken any more."""
+        chain, tx, right = self._parts.chain, payable.settlement.transaction, order.right
+        try:
+            found = await chain.settled_by(order, payable.first_block)
+        except Unavailable as error:
+            if error.reason is Reason.TX_NOT_CONFIRMED:
+                return
+            raise
+        if found is not None:
+            await self._settled_by(payable, found)
+            return
+        why = PaymentRejected(
+            Reason.NOT_ENTITLED, buyer=order.buyer, commitment=order.model, right=right
+        )
+        if tx is not None:
+            why = PaymentRejected(Reason.PASS_REVERTED, tx=tx, right=right)
+        elif sight.time >= order.valid_before:
+            why = PaymentRejected(Reason.PASS_EXPIRED, valid_before=order.valid_before)
+        else:
+            try:
+                await chain.check_settles(order)
+            except PaymentRejected as refused:
+                why = refused
+        await self._end(payable, why)
 
     async def _settled_by(self, payable: Payable, found: Moved) -> None:
         parts = self._parts

@@ -15,6 +15,7 @@ from inferproof.services.settlement.base import SettlementChain, Settles, Signed
 from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.outbox import NewTransaction, Outbox
 from inferproof.storage.ports.settlements import Settlements
+from inferproof.types.access import Consumption
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
 from inferproof.types.escrow import Settleable
@@ -86,6 +87,12 @@ class Parts:
         order = self.methods[payment.method].settle(payment)
         assert order is not None  # noqa: S101 - only payments that are still to be settled wait
         return order
+
+    def taken(self, payment: Payment) -> Consumption | None:
+        """The call that settled the payment, and that a refund gives back; None for one of money,
+        which a refund gives back itself."""
+        order = self.methods[payment.method].settle(payment)
+        return order if isinstance(order, Consumption) else None
 
     def fees(self, suggested: Fees) -> Fees:
         """The fees to offer: those suggested, within the operator's limit."""

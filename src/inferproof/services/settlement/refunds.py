@@ -2,8 +2,9 @@
 
 A database that was restored from a backup, or taken over from a replica that lagged, owes what was
 given back since. So before a refund is signed the chain is asked whether it was made: each carries
-the mark of its job. What may still be made, since the node knows transactions of this key that the
-outbox does not, is waited for: a refund might be among them.
+the mark of its job, and so does the return of a call that was bought. What may still be made, since
+the node knows transactions of this key that the outbox does not, is waited for: a refund might be
+among them.
 
 Soundness: a transaction of this key that neither this database nor this node has heard of, with a
 number beyond the next, could still refund a second time once it turns up.
@@ -39,7 +40,9 @@ class RefundsMade:
             return []
         parts = self._parts
         wanted = {
-            refund_mark(refund.job_id): RefundTerms(refund.payment.payer, refund.payment.amount)
+            refund_mark(refund.job_id): RefundTerms(
+                refund.payment.payer, refund.payment.amount, parts.taken(refund.payment)
+            )
             for refund in due
         }
         looked = {r.job_id: self._looked[r.job_id] for r in due if r.job_id in self._looked}

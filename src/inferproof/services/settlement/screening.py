@@ -14,7 +14,9 @@ all payers that wait are read in one request, in the round that signs.
 | otherwise | sent, together with others |
 
 An order in an escrow is accepted alone, once a trial says that it would be; its price is locked, so
-nothing is asked of its buyer. Where it is not open any more, it is REFUSED too.
+nothing is asked of its buyer. Where it is not open any more, it is REFUSED too. A call that was
+bought is taken alone, in the same way; nothing on the chain says that it was taken but our own
+transaction, which is looked for first: a database that was restored has forgotten it.
 
 A REFUSED payment is not sent any more, and is looked at until it is over: whoever has seen it may
 still settle it, and then it pays for its job.
@@ -23,10 +25,11 @@ still settle it, and then it pays for its job.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inferproof.errors import PaymentRejected, Reason
+from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.services.settlement.outcomes import Outcomes
 from inferproof.services.settlement.parts import Parts, about, log
 from inferproof.storage.ports.outbox import Payable, SettlementStep
+from inferproof.types.access import Consumption
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.escrow import Acceptance
@@ -57,13 +60,15 @@ class Screening:
         left: dict[Address, int] = {}
         shared, alone, refused = list[Payable](), list[Payable](), list[Digest]()
         for payable, state in zip(waiting, states, strict=True):
-            payment = payable.payment
-            if self._is_over(payable, sight) and payable.step is None and not state.used:
-                ends = self._parts.order(payment).valid_before
+            payment, order = payable.payment, self._parts.order(payable.payment)
+            unsent = payable.step is None and not state.used
+            # A call that was bought may have been taken by what this database has forgotten.
+            if self._is_over(payable, sight) and unsent and not isinstance(order, Consumption):
+                ends = order.valid_before
                 why = PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=ends)
                 await self._outcomes.void(payable, why)
                 continue
-            locked = isinstance(self._parts.order(payment), Acceptance)
+            locked = isinstance(order, Acceptance | Consumption)
             funds = state.balance if locked else left.setdefault(payment.payer, state.balance)
             if not await self._would_settle(payable, state, funds, sight):
                 refused.append(payable.job_id)
@@ -86,11 +91,23 @@ class Screening:
         self, payable: Payable, state: PayerState, funds: int, sight: Sight
     ) -> bool:
         payment = payable.payment
+        order = self._parts.order(payment)
+        if isinstance(order, Consumption) and await self._is_taken(order, payable):
+            return False
         if state.used or self._is_over(payable, sight) or funds < payment.amount:
             return False
         if state.has_code:
             try:
-                await self._parts.chain.check_settles(self._parts.order(payment))
+                await self._parts.chain.check_settles(order)
             except PaymentRejected:
                 return False
         return True
+
+    async def _is_taken(self, order: Consumption, payable: Payable) -> bool:
+        """Whether the call was taken before, in a block of any depth."""
+        try:
+            return await self._parts.chain.settled_by(order, payable.first_block) is not None
+        except Unavailable as error:
+            if error.reason is not Reason.TX_NOT_CONFIRMED:
+                raise
+            return True

@@ -10,6 +10,7 @@ again, which the chain includes at most once.
     WITHDRAWN ─ not sent any more; settled by whoever has seen it: FAILED, or over: VOID
     payouts to developers: the same, in their own words               payouts.py
     orders in an escrow: accepted as payments are settled, then delivered         orders.py
+    calls that were bought: taken as payments are settled, given back as they are refunded
     QUEUED, RUNNING, REFUNDED ─ the chain took their block back: SETTLING, REFUNDING   blocks.py
 
 All payments that wait go into one transaction, as far as it holds them, where there is a contract
@@ -271,7 +272,12 @@ class Settler:
         for refund, nonce in zip(payable, nonces, strict=True):
             payment = refund.payment
             mark = refund_mark(refund.job_id)
-            signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees, mark)
+            taken = self._parts.taken(payment)
+            signed = await (
+                self._chain.sign_refund(payment.payer, payment.amount, nonce, fees, mark)
+                if taken is None
+                else self._chain.sign_restore(taken, nonce, fees, mark)
+            )
             raws[signed.tx] = signed.raw
             tx = self._parts.stored(signed, fees)
             work.append(self._parts.settlements.send_refund(refund.job_id, tx, now=self._clock()))

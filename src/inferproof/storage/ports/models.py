@@ -88,6 +88,7 @@ class ModelOrder(StrEnum):
     """How a list of models is sorted."""
 
     USE = "use"
+    """By the reputation of who has them, where a market is asked for it, then by calls."""
     PRICE = "price"
     TITLE = "title"
     NEWEST = "newest"

@@ -18,14 +18,22 @@ from inferproof.storage.ports.models import (
 from inferproof.storage.sql.constructs import by_bytes, is_text, lock_name
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import encode_estimate, model_of_row, model_values
-from inferproof.storage.sql.tables import models
+from inferproof.storage.sql.tables import models, provider_scores
 from inferproof.types.digest import Address, Digest
 
 _PRICE = func.coalesce(models.c.listed_price, models.c.price)
 """What a call costs: by the registry, where one is followed, else by the card."""
 
+_SCORE = func.coalesce(
+    select(provider_scores.c.score)
+    .where(provider_scores.c.provider == models.c.provider)
+    .scalar_subquery(),
+    0,
+)
+"""The reputation of who has the model: 0 where there is none, and for all where none is asked."""
+
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
-    ModelOrder.USE: (models.c.calls.desc(), models.c.number),
+    ModelOrder.USE: (_SCORE.desc(), models.c.calls.desc(), models.c.number),
     ModelOrder.PRICE: (_PRICE, models.c.number),
     ModelOrder.TITLE: (by_bytes(models.c.title), models.c.number),
     ModelOrder.NEWEST: (models.c.number.desc(),),

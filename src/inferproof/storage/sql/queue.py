@@ -7,7 +7,7 @@ in the statement that writes, so a worker that was overtaken, or gave the job up
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
@@ -21,7 +21,13 @@ from inferproof.storage.sql.mapping import (
     kept_of_rows,
 )
 from inferproof.storage.sql.queue_quota import IN_TURN
-from inferproof.storage.sql.tables import answers, checkpoints, jobs, models
+from inferproof.storage.sql.tables import (
+    answers,
+    checkpoints,
+    jobs,
+    models,
+    payment_reservations,
+)
 from inferproof.storage.sql.transitions import (
     count_for_model,
     move,
@@ -36,8 +42,12 @@ _IS_STARTABLE = (
     jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value))
     & (jobs.c.fence == 0)
     & jobs.c.deliver_by.is_(None)
+    & ~exists().where(
+        payment_reservations.c.job_id == jobs.c.job_id, payment_reservations.c.amount == 0
+    )
 )
-"""No order in an escrow: who is not the first to accept it would have proven for nothing."""
+"""No order in an escrow: who is not the first to accept it would have proven for nothing. And none
+by a call that was bought before: that the call can be taken, its transaction tells."""
 
 
 RECOVERY_LIMIT = 256

@@ -4,6 +4,7 @@
 |---|---|
 | models | a version of a model |
 | followed_registries | a registry on a chain by which models are sold, and when it was asked |
+| provider_scores | what a market on a chain says of who has models, by which lists are ranked |
 | payment_reservations | a payment, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
 | webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
@@ -125,6 +126,14 @@ followed_registries = Table(
     Column("token", AddressText, primary_key=True),
     Column("block", BigInteger, nullable=False),
     Column("heard_at", BigInteger, nullable=False),
+)
+
+provider_scores = Table(
+    "provider_scores",
+    metadata,
+    Column("provider", AddressText, primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 jobs = Table(
