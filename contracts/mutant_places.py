@@ -266,10 +266,11 @@ class _Reader:
 def mutants(file: str, source: str) -> list[Mutant]:
     """All changes of a source, in the order of its places; none twice."""
     code = masked(source)
+    words = set(re.findall(r"\w+", code))
     found: list[Mutant] = []
     names: set[tuple[str, str, str]] = set()
     for place in places(source):
-        for start, end, text, what in _changes(place, code, source):
+        for start, end, text, what in _changes(place, code, words):
             line_at = source.rfind("\n", 0, start) + 1
             shown = source[line_at : source.index("\n", start)].split(" //")[0].strip()
             unique, times = what, 1
@@ -282,7 +283,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
     return found
 
 
-def _changes(place: Place, code: str, source: str) -> Iterator[tuple[int, int, str, str]]:
+def _changes(place: Place, code: str, words: set[str]) -> Iterator[tuple[int, int, str, str]]:
     """Start, end, what comes there, and what it is, of each change of a place."""
     if place.kind in ("guard", "guarded"):
         yield place.start, place.end, "", "left out"
@@ -305,7 +306,8 @@ def _changes(place: Place, code: str, source: str) -> Iterator[tuple[int, int, s
             if other != match[0]:
                 yield match.start(), match.end(), other, f"{match[0]} to {other}"
     for one, other in EXCHANGED:
-        if other.split(".")[0] in code:
-            for match in re.finditer(rf"(?<![\w.]){re.escape(one)}(?![\w.])", code):
-                if first <= match.start() < place.end:
-                    yield match.start(), match.end(), other, f"{one} to {other}"
+        if other.split(".")[0] not in words:
+            continue
+        for match in re.finditer(rf"(?<![\w.]){re.escape(one)}(?![\w.])", code[first : place.end]):
+            start, end = first + match.start(), first + match.end()
+            yield start, end, other, f"{one} to {other}"
