@@ -16,7 +16,7 @@ import {
     WalletCoin
 } from "./Tokens.sol";
 import {Errors} from "../../src/Errors.sol";
-import {Authorization} from "../../src/escrow/Balances.sol";
+import {Authorization, Permit} from "../../src/escrow/Balances.sol";
 import {Order} from "../../src/escrow/Order.sol";
 import {OrderStatus} from "../../src/escrow/OrderLib.sol";
 
@@ -175,6 +175,37 @@ contract CoinsTest is Orders {
         escrow.withdraw(address(coin), alice, FUNDS);
         checkShut(coin);
         assertEq(coin.balanceOf(alice), FUNDS);
+    }
+
+    function test_aTokenThatCallsBackFindsEveryDoorShut() public {
+        CallingCoin coin = CallingCoin(address(list(new CallingCoin())));
+        coin.mint(alice, 100);
+        vm.prank(alice);
+        coin.approve(address(escrow), 100);
+        address at_ = address(coin);
+        Order memory o = orderIn(coin);
+        Permit memory p;
+        Authorization memory a;
+        bytes[11] memory calls = [
+            abi.encodeCall(escrow.deposit, (at_, 1)),
+            abi.encodeCall(escrow.depositWithPermit, (at_, 1, p)),
+            abi.encodeCall(escrow.withdraw, (at_, alice, 1)),
+            abi.encodeCall(escrow.withdrawFees, (at_, alice, 1)),
+            abi.encodeCall(escrow.request, (o)),
+            abi.encodeCall(escrow.requestWithPermit, (o, p)),
+            abi.encodeCall(escrow.requestWithAuthorization, (o, a)),
+            abi.encodeCall(escrow.cancel, (o)),
+            abi.encodeCall(escrow.accept, (o, true)),
+            abi.encodeCall(escrow.deliver, (o, new bytes[](0), "")),
+            abi.encodeCall(escrow.refund, (o))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            coin.arm(address(escrow), calls[i]);
+            vm.prank(alice);
+            escrow.deposit(at_, 1);
+            checkShut(coin);
+        }
+        assertEq(escrow.balanceOf(alice, at_), calls.length);
     }
 
     function test_aTokenThatIgnoresAuthorizationsIsRefused() public {

@@ -186,7 +186,7 @@ contract EndTest is Orders {
         deliver(o, alice);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotFeeTaker.selector, alice));
         vm.prank(alice);
-        escrow.withdrawFees(address(token), alice, 6_250);
+        escrow.withdrawFees(address(token), stranger, 6_250);
         vm.expectRevert(
             abi.encodeWithSelector(
                 Errors.BalanceTooLow.selector, address(escrow), address(token), 6_250, 6_251
