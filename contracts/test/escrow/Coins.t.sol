@@ -6,6 +6,7 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Orders} from "./Orders.sol";
 import {
+    BackwardCoin,
     BlacklistCoin,
     CallingCoin,
     Coin,
@@ -78,9 +79,21 @@ contract CoinsTest is Orders {
         vm.expectRevert(why);
         vm.prank(alice);
         escrow.withdraw(address(coin), alice, 1);
+        // Where there is nothing to move it is not asked.
+        escrow.deposit(address(coin), 0);
         coin.refuse(false);
         vm.prank(alice);
         escrow.withdraw(address(coin), alice, 1);
+    }
+
+    function test_aTokenThatTakesFromTheEscrowIsRefused() public {
+        Coin coin = list(new BackwardCoin());
+        coin.mint(address(escrow), 5);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.WrongAmountReceived.selector, address(coin), 0, 1)
+        );
+        vm.prank(alice);
+        escrow.deposit(address(coin), 1);
     }
 
     /// @dev Who comes first is paid, who comes last waits until the token is there again; other tokens do not
