@@ -1,9 +1,9 @@
-"""Builds all changes of a folder's contracts at once: one contract that can be any of its mutants.
+"""Builds all changes of a folder's contracts at once: a contract that can be any of its mutants.
 
-Compiling takes most of the time that a mutant takes, so there is one compilation. Each place becomes
-a choice between what stands there and its changes, by a number that is read from the last word of
-the contract's own code. Tests deploy the contract as ever, and then put a number behind its code;
-the number comes from the environment. No optimiser runs: what is done is what was written.
+Compiling takes most of the time that a mutant takes, so there is one compilation. Each place is
+made a choice between what stands there and its changes, by a number that is read from the last word
+of the contract's own code. Tests deploy the contract as ever, and then put a number behind its
+code; the number comes from the environment. No optimiser runs: what is done is what was written.
 """
 
 import json
@@ -87,7 +87,7 @@ depth = 32
 fail_on_revert = true
 """
 _COMPILER = """#!/bin/sh
-# Forge asks the compiler about sources that have not changed each time it is run: it is answered as before.
+# Forge asks about sources that have not changed each time it is run: it is answered as before.
 cd "$(dirname "$0")" || exit 1
 mkdir -p answers
 case "$*" in
@@ -100,7 +100,10 @@ cat "$name"
 
 
 def woven(source: str, numbered: Mapping[int, Mutant], up: str) -> str:
-    """A source in which each place is a choice; `up` leads from its folder to `src`."""
+    """A source in which each place is a choice; `up` leads from its folder to `src`.
+
+    Changes of one place have numbers that follow one another; some between may be missing.
+    """
     by_place: dict[Any, dict[int, Mutant]] = {}
     for number, mutant in numbered.items():
         by_place.setdefault(mutant.place, {})[number] = mutant
@@ -176,7 +179,8 @@ def _declared(whole: str) -> tuple[str, str, int]:
     code = masked(whole)
     if whole[0] != "(":
         equals = re.search(r"(?<![=<>!])=(?![=>])", code)
-        assert equals is not None
+        if equals is None:
+            raise ValueError(f"a declaration without a value: {whole}")
         variable = whole[: equals.start()].strip()
         return f"{variable}; ", f"{variable.split()[-1]} ", equals.start()
     end = matching(code, 0)
@@ -249,12 +253,9 @@ class Build:
             self.refused += [self.mutants.pop(number) for number in sorted(bad)]
 
     def complaints(self, texts: Mapping[str, str]) -> set[int]:
-        """The numbers of changes that the compiler refuses. Raises: ValueError for anything else."""
-        paths = [path.relative_to(self.folder) for path in self.folder.glob("src/**/*.sol")]
-        sources = {str(path): {"urls": [str(path)]} for path in paths}
-        told = self.compiled(sources)
+        """The numbers of changes that the compiler refuses. Raises: ValueError for other errors."""
         bad = set()
-        for error in told.get("errors", []):
+        for error in self.compiled().get("errors", []):
             if error["severity"] != "error":
                 continue
             at = error.get("sourceLocation", {})
@@ -265,9 +266,10 @@ class Build:
             bad.add(number)
         return bad
 
-    def compiled(self, sources: Mapping[str, Any]) -> dict[str, Any]:
+    def compiled(self) -> dict[str, Any]:
+        """What the compiler says of the sources, in its standard JSON."""
         contents = {}
-        for path in _needed([self.folder / each for each in sources], self.folder):
+        for path in _needed(self.folder.glob("src/**/*.sol"), self.folder):
             name = path.removeprefix("node_modules/")
             contents[name] = {"content": (self.folder / path).read_text(encoding="utf-8")}
         asked = {"language": "Solidity", "sources": contents, "settings": _SETTINGS}
@@ -314,7 +316,5 @@ def _prepared(text: str) -> str:
     text = text.replace(
         "function setUp() public {", f"function setUp() public {{\n        {_PUT.format('this')}"
     )
-    return text.replace(
-        "interface Vm {",
-        "interface Vm {\n    function envBytes32(string calldata name) external view returns (bytes32);",
-    )
+    asked = "function envBytes32(string calldata name) external view returns (bytes32);"
+    return text.replace("interface Vm {", f"interface Vm {{\n    {asked}")

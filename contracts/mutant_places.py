@@ -96,9 +96,9 @@ OPEN, CLOSED = "([{", ")]}"
 class Place:
     """A part of a source, `start` to `end`, that is changed as a whole.
 
-    `kind`: `statement`, `declaration`, `condition`, `constant`, `yul`; `guard`, against being entered
-    again; `guarded`, an `if` with the `only` statement that it has, both of which are left out
-    together.
+    `kind`: `statement`, `declaration`, `condition`, `constant`, `yul`; `guard`, against being
+    entered again; `guarded`, an `if` with the `only` statement that it has, both of which are left
+    out together.
     """
 
     kind: str
@@ -295,9 +295,8 @@ def _changes(place: Place, code: str, words: set[str]) -> Iterator[tuple[int, in
     elif place.kind in ("statement", "yul") and not code.startswith("return", first):
         if not re.match(r"\w+ := |let ", code[first:]):
             yield place.start, place.end, "", "left out"
-    elif place.kind == "condition" and re.fullmatch(r"[\w.]+", code[first : place.end]):
-        if not code[first].isdigit():
-            yield first, place.end, "true", "always"
+    elif place.kind == "condition" and re.fullmatch(r"[A-Za-z_][\w.]*", code[first : place.end]):
+        yield first, place.end, "true", "always"
     for match in _SYMBOL.finditer(code, first, place.end):
         for other in SWAPPED.get(match[0], ()):
             yield match.start(), match.end(), other, f"{match[0]} to {other or 'nothing'}"

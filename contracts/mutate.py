@@ -3,14 +3,15 @@
     python contracts/mutate.py [--room escrow] [--max 40] [--seed 1]
 
 A mutant is one change: another comparison, + for -, a statement or a condition left out, another
-number, payee, time or outcome (`mutant_places.py`). It is *killed* where a test of its folder fails,
-*survived* where none does, and *refused* where the compiler notices. Survivors are compared with
-MUTANTS.md: one that is not answered there fails, as does an answer to what a test kills. With
-`--max` only so many are tried, drawn by `--seed`; without, all, which takes some ten minutes.
+number, payee, time or outcome (`mutant_places.py`). It is *killed* where a test of its folder
+fails, *survived* where none does, and *refused* where the compiler notices. Survivors are compared
+with MUTANTS.md: one that is not answered there fails, as does an answer to what a test kills. With
+`--max` only so many of a folder are tried, drawn by `--seed`; without, all, which takes minutes.
 
 All mutants of a folder are compiled as one contract, without the optimiser (`mutant_build.py`).
-Examples and fuzz run first, 32 runs each; invariants, 16 runs of 96 steps for the escrow, only where
-these notice nothing. Tests of gas are left out: a mutant is found by what it does.
+Examples and fuzz run first, 32 runs each; invariants only where these notice nothing, 16 runs of 96
+steps for the escrow and 8 of 32 for revenue. Tests of gas are left out: a mutant is found by what
+it does.
 """
 
 import argparse

@@ -22,7 +22,7 @@ contract TestRouter is Router {
 
     uint8 private assurance = 4;
     bool public retired;
-    uint256 private needs;
+    uint32 private needs;
 
     address private target;
     bytes private data;
@@ -37,7 +37,7 @@ contract TestRouter is Router {
     }
 
     /// @dev Refuses to say an assurance with less gas than that, and gives the rest of it back.
-    function setNeeds(uint256 gas_) external {
+    function setNeeds(uint32 gas_) external {
         needs = gas_;
     }
 

@@ -1,4 +1,4 @@
-"""Changes of a contract's source: which there are, how all are woven into one, and what is answered."""
+"""Changes of a contract: which there are, how they are woven into one, and what is answered."""
 
 import sys
 from pathlib import Path
