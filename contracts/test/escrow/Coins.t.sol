@@ -6,6 +6,7 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Orders} from "./Orders.sol";
 import {
+    BackwardCoin,
     BlacklistCoin,
     CallingCoin,
     Coin,
@@ -16,7 +17,7 @@ import {
     WalletCoin
 } from "./Tokens.sol";
 import {Errors} from "../../src/Errors.sol";
-import {Authorization} from "../../src/escrow/Balances.sol";
+import {Authorization, Permit} from "../../src/escrow/Balances.sol";
 import {Order} from "../../src/escrow/Order.sol";
 import {OrderStatus} from "../../src/escrow/OrderLib.sol";
 
@@ -78,9 +79,21 @@ contract CoinsTest is Orders {
         vm.expectRevert(why);
         vm.prank(alice);
         escrow.withdraw(address(coin), alice, 1);
+        // Where there is nothing to move it is not asked.
+        escrow.deposit(address(coin), 0);
         coin.refuse(false);
         vm.prank(alice);
         escrow.withdraw(address(coin), alice, 1);
+    }
+
+    function test_aTokenThatTakesFromTheEscrowIsRefused() public {
+        Coin coin = list(new BackwardCoin());
+        coin.mint(address(escrow), 5);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.WrongAmountReceived.selector, address(coin), 0, 1)
+        );
+        vm.prank(alice);
+        escrow.deposit(address(coin), 1);
     }
 
     /// @dev Who comes first is paid, who comes last waits until the token is there again; other tokens do not
@@ -175,6 +188,37 @@ contract CoinsTest is Orders {
         escrow.withdraw(address(coin), alice, FUNDS);
         checkShut(coin);
         assertEq(coin.balanceOf(alice), FUNDS);
+    }
+
+    function test_aTokenThatCallsBackFindsEveryDoorShut() public {
+        CallingCoin coin = CallingCoin(address(list(new CallingCoin())));
+        coin.mint(alice, 100);
+        vm.prank(alice);
+        coin.approve(address(escrow), 100);
+        address at_ = address(coin);
+        Order memory o = orderIn(coin);
+        Permit memory p;
+        Authorization memory a;
+        bytes[11] memory calls = [
+            abi.encodeCall(escrow.deposit, (at_, 1)),
+            abi.encodeCall(escrow.depositWithPermit, (at_, 1, p)),
+            abi.encodeCall(escrow.withdraw, (at_, alice, 1)),
+            abi.encodeCall(escrow.withdrawFees, (at_, alice, 1)),
+            abi.encodeCall(escrow.request, (o)),
+            abi.encodeCall(escrow.requestWithPermit, (o, p)),
+            abi.encodeCall(escrow.requestWithAuthorization, (o, a)),
+            abi.encodeCall(escrow.cancel, (o)),
+            abi.encodeCall(escrow.accept, (o, true)),
+            abi.encodeCall(escrow.deliver, (o, new bytes[](0), "")),
+            abi.encodeCall(escrow.refund, (o))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            coin.arm(address(escrow), calls[i]);
+            vm.prank(alice);
+            escrow.deposit(at_, 1);
+            checkShut(coin);
+        }
+        assertEq(escrow.balanceOf(alice, at_), calls.length);
     }
 
     function test_aTokenThatIgnoresAuthorizationsIsRefused() public {

@@ -134,6 +134,42 @@ contract EndTest is Orders {
         assertEq(reputation.recordOf(alice).missed, done ? 1 : 0);
     }
 
+    /// @dev Nor where the router answers nothing for want of gas, and leaves the rest: what is enough for the refund
+    /// is enough for the answer.
+    function test_refund_blamesWithTheLeastGasThatSuffices() public {
+        Order memory o = orderOf(1);
+        request(o);
+        accept(o, alice, true);
+        router.setNeeds(90_000);
+        vm.warp(uint256(o.rescueBy) + 1);
+        bool done;
+        for (uint256 gas = 30_000; !done; gas += 3_000) {
+            (done,) = address(escrow).call{gas: gas}(abi.encodeCall(escrow.refund, (o)));
+        }
+        has(buyer, PRICE + BOND);
+        has(alice, FUNDS - BOND);
+    }
+
+    /// @dev What is told and what is asked has 100,000 gas: that, the 63rd part that stays here, and 10,000 for the
+    /// rest have to be there.
+    function test_refund_saysHowMuchGasItNeeds() public {
+        Order memory o = orderOf(1);
+        request(o);
+        accept(o, alice, true);
+        vm.warp(uint256(o.rescueBy) + 1);
+        bytes memory why;
+        for (uint256 gas = 30_000; bytes4(why) != Errors.TooLittleGasToTell.selector; gas += 5_000) {
+            bool done;
+            (done, why) = address(escrow).call{gas: gas}(abi.encodeCall(escrow.refund, (o)));
+            assertTrue(!done, "it was enough");
+        }
+        uint256 needed;
+        assembly ("memory-safe") {
+            needed := mload(add(why, 68))
+        }
+        assertEq(needed, 100_000 + 1_587 + 10_000);
+    }
+
     // -- balances ------------------------------------------------------------------------------
 
     function test_withdraw_paysWhomTheAccountNames() public {
@@ -186,7 +222,7 @@ contract EndTest is Orders {
         deliver(o, alice);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotFeeTaker.selector, alice));
         vm.prank(alice);
-        escrow.withdrawFees(address(token), alice, 6_250);
+        escrow.withdrawFees(address(token), stranger, 6_250);
         vm.expectRevert(
             abi.encodeWithSelector(
                 Errors.BalanceTooLow.selector, address(escrow), address(token), 6_250, 6_251

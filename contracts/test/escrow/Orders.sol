@@ -22,6 +22,7 @@ contract TestRouter is Router {
 
     uint8 private assurance = 4;
     bool public retired;
+    uint32 private needs;
 
     address private target;
     bytes private data;
@@ -33,6 +34,11 @@ contract TestRouter is Router {
 
     function retire() external {
         retired = true;
+    }
+
+    /// @dev Refuses to say an assurance with less gas than that, and gives the rest of it back.
+    function setNeeds(uint32 gas_) external {
+        needs = gas_;
     }
 
     /// @dev Has the verifier call somebody.
@@ -51,6 +57,7 @@ contract TestRouter is Router {
     }
 
     function assuranceOf(bytes4 selector) external view returns (uint8) {
+        require(gasleft() >= needs, Refused());
         require(selector == 0x0a0b0c0d && !retired, Refused());
         return assurance;
     }

@@ -19,34 +19,53 @@ contract TestAccess is AccessRules {
     bool private entitled = true;
     uint256 private price;
     bool private broken;
+    uint256 private needs;
+    address private holder;
     uint256 public left;
 
     function set(bool entitled_, uint256 price_, uint256 left_) external {
         (entitled, price, left) = (entitled_, price_, left_);
     }
 
+    /// @dev Knows one account alone.
+    function setHolder(address holder_) external {
+        holder = holder_;
+    }
+
+    /// @dev Gives nothing back with less gas than that, and leaves the rest of it.
+    function setNeeds(uint256 gas_) external {
+        needs = gas_;
+    }
+
     function breakDown() external {
         broken = true;
     }
 
-    function entitlement(address, bytes32, address, bytes32 plan)
+    function entitlement(address account, bytes32, address, bytes32 plan)
         external
         view
         returns (bool, uint256)
     {
         require(plan == 0, "a plan is consumed");
+        check(account);
         return (entitled, price);
     }
 
-    function consume(address, bytes32, address, bytes32 plan) external returns (uint256) {
+    function consume(address account, bytes32, address, bytes32 plan) external returns (uint256) {
+        check(account);
         require(plan != 0 && left != 0, NoPlan());
         --left;
         return 0;
     }
 
-    function restore(address, bytes32, bytes32) external {
-        require(!broken);
+    function restore(address account, bytes32, bytes32) external {
+        require(gasleft() >= needs && !broken);
+        check(account);
         ++left;
+    }
+
+    function check(address account) private view {
+        require(holder == address(0) || account == holder, "another account");
     }
 }
 
@@ -223,6 +242,9 @@ contract RequestTest is Orders {
     function test_request_refusesAVerifierThatSaysTooLittle() public {
         router.setAssurance(2);
         refused(orderOf(1), abi.encodeWithSelector(Errors.AssuranceTooLow.selector, 2, 3));
+        router.setAssurance(3);
+        request(orderOf(1));
+        router.setAssurance(2);
         router.retire();
         Order memory o = orderOf(1);
         o.assurance = 0;
@@ -276,6 +298,40 @@ contract RequestTest is Orders {
         assertEq(access.left(), 1);
     }
 
+    function test_cancel_givesNothingBackWhereThereIsNoPlan() public {
+        TestAccess access = withAccess();
+        Order memory o = orderOf(1);
+        request(o);
+        vm.prank(buyer);
+        escrow.cancel(o);
+        assertEq(access.left(), 0);
+    }
+
+    /// @dev Whoever sends an order, and whoever ends it.
+    function test_requestWithAuthorization_asksAccessAboutTheBuyer() public {
+        TestAccess access = withAccess();
+        access.setHolder(buyer);
+        access.set(false, 0, 1);
+        Order memory o = orderOf(1);
+        Authorization memory a = authorizationOf(o, idFor(o));
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.NotOnSale.selector, buyer, MODEL, address(token))
+        );
+        vm.prank(stranger);
+        escrow.requestWithAuthorization(o, a);
+        access.set(true, PRICE, 1);
+        vm.prank(stranger);
+        escrow.requestWithAuthorization(o, a);
+        (o.plan, o.salt) = (keccak256("plan"), bytes32(uint256(2)));
+        a = authorizationOf(o, idFor(o));
+        vm.prank(stranger);
+        escrow.requestWithAuthorization(o, a);
+        assertEq(access.left(), 0);
+        vm.warp(uint256(o.acceptBy) + 1);
+        refund(o);
+        assertEq(access.left(), 1);
+    }
+
     function test_cancel_isNotStoppedByAccess() public {
         TestAccess access = withAccess();
         access.set(true, 0, 1);
@@ -302,6 +358,22 @@ contract RequestTest is Orders {
             abi.encodeCall(escrow.refund, (o))
         );
         assertEq(access.left(), done ? 1 : 0);
+    }
+
+    /// @dev Nor where access gives nothing back for want of gas, and leaves the rest.
+    function test_refund_givesBackWithTheLeastGasThatSuffices() public {
+        TestAccess access = withAccess();
+        access.set(true, 0, 1);
+        Order memory o = orderOf(1);
+        o.plan = keccak256("plan");
+        request(o);
+        access.setNeeds(90_000);
+        vm.warp(uint256(o.acceptBy) + 1);
+        bool done;
+        for (uint256 gas = 30_000; !done; gas += 3_000) {
+            (done,) = address(escrow).call{gas: gas}(abi.encodeCall(escrow.refund, (o)));
+        }
+        assertEq(access.left(), 1);
     }
 
     // -- permits -------------------------------------------------------------------------------
@@ -348,6 +420,8 @@ contract RequestTest is Orders {
     function test_requestWithAuthorization_isSentByAnyone() public {
         Order memory o = orderOf(1);
         Authorization memory a = authorizationOf(o, idFor(o));
+        vm.expectEmit(address(escrow));
+        emit Events.Requested(idFor(o), buyer, MODEL, o, FEE_BPS);
         vm.prank(stranger);
         escrow.requestWithAuthorization(o, a);
         checkStatus(o, OrderStatus.Open);

@@ -111,8 +111,8 @@ contract ServeTest is Orders {
 
     function test_accept_costsAServerOfLowScoreMore() public {
         earn(alice, 300_000_000);
-        market.setAdmission(7_000, 3);
         assertEq(reputation.score(alice), 7_500);
+        market.setAdmission(7_500, 3);
         Order memory o = orderOf(1);
         request(o);
         accept(o, alice, true);
@@ -128,6 +128,20 @@ contract ServeTest is Orders {
         assertEq(escrow.slotOf(idFor(o)).bondFactor, 3);
         deliver(o, bob);
         has(bob, FUNDS + PRICE - FEE);
+    }
+
+    function test_accept_asksForTheLeastScoreWhateverItIs() public {
+        earn(alice, 300_000_000);
+        market.setAdmission(1, 2);
+        Order memory o = orderOf(1);
+        request(o);
+        accept(o, alice, true);
+        has(alice, FUNDS - BOND);
+        assertEq(reputation.score(bob), 0);
+        o = orderOf(2);
+        request(o);
+        accept(o, bob, true);
+        has(bob, FUNDS - 2 * uint256(BOND));
     }
 
     // -- inputs --------------------------------------------------------------------------------
@@ -217,6 +231,22 @@ contract ServeTest is Orders {
         assertEq(record.good, PRICE);
         assertEq(record.bad, 0);
         assertEq(record.valid, 1);
+    }
+
+    /// @dev A fee and a bond of one unit are a fee and a bond.
+    function test_deliver_countsTheLastUnit() public {
+        price(address(token), 40);
+        Order memory o = orderOf(1);
+        (o.price, o.bond) = (40, 1);
+        request(o);
+        accept(o, alice, true);
+        has(alice, FUNDS - 1);
+        vm.warp(uint256(o.deliverBy) + 1);
+        deliver(o, bob);
+        assertEq(escrow.feesOf(address(token)), 1);
+        has(bob, FUNDS + 39);
+        has(buyer, 1);
+        has(alice, FUNDS - 1);
     }
 
     function test_deliver_isPossibleOnce() public {
@@ -310,6 +340,42 @@ contract ServeTest is Orders {
         deliver(own, alice);
         has(alice, FUNDS + PRICE - FEE);
         assertEq(reputation.recordOf(alice).valid, 1);
+    }
+
+    /// @dev The bond of who had no input is its own, whoever else the buyer is.
+    function test_deliver_leavesTheBondWhereTheBuyerIsAServer() public {
+        token.mint(bob, PRICE);
+        token.mint(alice, PRICE);
+        Order memory o = orderOf(1);
+        Order memory own = orderOf(2);
+        (o.buyer, own.buyer) = (bob, alice);
+        request(o);
+        request(own);
+        accept(o, alice, false);
+        accept(own, alice, false);
+        vm.warp(uint256(o.deliverBy) + 1);
+        deliver(o, bob);
+        has(bob, FUNDS + PRICE - FEE);
+        has(alice, FUNDS - BOND);
+        deliver(own, bob);
+        has(bob, FUNDS + 2 * (PRICE - FEE));
+        has(alice, FUNDS);
+    }
+
+    /// @dev A bond that is more than the price counts where a server failed, and only there.
+    function test_deliver_countsTheBondOfWhoFailedAlone() public {
+        Order memory o = orderOf(1);
+        Order memory late = orderOf(2);
+        (o.bond, late.bond) = (2 * PRICE, 2 * PRICE);
+        request(o);
+        request(late);
+        accept(o, alice, true);
+        accept(late, alice, true);
+        deliver(o, alice);
+        assertEq(reputation.recordOf(alice).good, PRICE);
+        vm.warp(uint256(late.deliverBy) + 1);
+        deliver(late, alice);
+        assertEq(reputation.recordOf(alice).bad, 2 * PRICE / 4);
     }
 
     function test_deliver_isOverAfterTheRescue() public {

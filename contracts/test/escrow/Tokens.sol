@@ -47,6 +47,14 @@ contract RebasingCoin is Coin {
     }
 }
 
+/// @dev Takes from whom it should give to.
+contract BackwardCoin is Coin {
+    function transferFrom(address, address to, uint256 amount) public override returns (bool) {
+        _burn(to, amount);
+        return true;
+    }
+}
+
 /// @dev Moves nothing from and to who is on its list, as USDC does.
 contract BlacklistCoin is Coin {
     mapping(address => bool) public blacklisted;

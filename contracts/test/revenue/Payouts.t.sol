@@ -6,6 +6,7 @@ import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Authorizations} from "../Authorizations.sol";
+import {CallingCoin} from "../escrow/Tokens.sol";
 import {MoodyToken} from "./PayoutTokens.sol";
 import {DevnetUSD} from "../../src/DevnetUSD.sol";
 import {Errors} from "../../src/Errors.sol";
@@ -112,6 +113,12 @@ contract PayoutsTest is Authorizations {
         refused(new PayoutItem[](0), abi.encodeWithSelector(Errors.NoItems.selector));
         refused(many(101, 1), abi.encodeWithSelector(Errors.TooLong.selector, 101, 100));
         pay(many(100, 1));
+    }
+
+    function test_bounds_areAsPublished() public view {
+        assertEq(payouts.MAX_ITEMS(), 100);
+        assertEq(payouts.TRANSFER_GAS(), 100_000);
+        assertEq(payouts.ITEM_GAS(), 130_000);
     }
 
     function test_pay_refusesWhatIsNoToken() public {
@@ -323,6 +330,35 @@ contract PayoutsTest is Authorizations {
         vm.expectRevert(abi.encodeWithSignature("ReentrancyGuardReentrantCall()"));
         payouts.claim(address(moody), BEN);
         assertEq(payouts.creditOf(BEN, address(moody)), 200);
+    }
+
+    /// @dev From a transfer to a payee it has too little gas to pay anyway; not so while the sum is taken.
+    function test_reentering_whileTheSumIsTakenIsRefused() public {
+        CallingCoin coin = new CallingCoin();
+        coin.mint(payer, 1e6);
+        vm.prank(payer);
+        coin.approve(address(payouts), 1e6);
+        coin.mint(address(coin), 7);
+        vm.prank(address(coin));
+        coin.approve(address(payouts), 7);
+        Funding memory funding;
+        bytes[3] memory calls = [
+            abi.encodeCall(payouts.pay, (address(coin), many(1, 7))),
+            abi.encodeCall(payouts.payWithAuthorization, (address(coin), many(1, 7), funding)),
+            abi.encodeCall(payouts.claim, (address(coin), ANN))
+        ];
+        PayoutItem[] memory items = many(1, 5);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            items[0].id = bytes32(i);
+            coin.arm(address(payouts), calls[i]);
+            vm.prank(payer);
+            payouts.pay(address(coin), items);
+            assertEq(
+                keccak256(coin.answer()),
+                keccak256(abi.encodeWithSignature("ReentrancyGuardReentrantCall()"))
+            );
+        }
+        assertEq(coin.balanceOf(items[0].to), calls.length * 5);
     }
 
     // -- claiming ------------------------------------------------------------------------------
